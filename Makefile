@@ -1,0 +1,57 @@
+# Two commands always work on a fresh clone: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+ARGS ?=
+
+.PHONY: demo test check oracle bench soak plant canary lock clean
+
+demo: $(VENV)/.base
+	$(BIN)/hushmill demo $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not soak" $(ARGS)
+
+# The classical reference, in an environment of its own: see docs/spec/packet.md.
+oracle: $(VENV)/.dev
+	$(BIN)/python experiments/oracle/run.py $(ARGS)
+
+bench: $(VENV)/.base
+	$(BIN)/hushmill bench packet $(ARGS)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+# Plants known bugs in a copy of the tree and shows that each turns the tests red.
+plant: $(VENV)/.dev
+	$(BIN)/python tests/plant_bugs.py $(ARGS)
+
+# The environments follow the lock, and nothing that the lock does not hash is installed.
+$(VENV)/.base: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.base
+	$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
+	touch $@
+
+# Needs `uv`; run by whoever changes a dependency.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" pyproject.toml --extra build -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" pyproject.toml --extra build --extra dev \
+		-c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .oracle build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
