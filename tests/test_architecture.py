@@ -1,4 +1,4 @@
-"""Every arrow of docs/architecture.md, and every outside library in its place, read from the AST."""
+"""Every arrow of docs/architecture.md and every outside library in its place, from the AST."""
 
 import ast
 from collections.abc import Iterator
