@@ -1,0 +1,46 @@
+"""How an account proves itself on a link: a signature bound to the TLS session, and for a new
+account a small proof of work. Spec: docs/spec/link.md (Accounts).
+"""
+
+from hashlib import blake2b
+
+from hushmill.errors import UsageError
+from hushmill.identifiers import AccountKey, NetworkId
+from hushmill.link.commands import PROOF_OF_WORK_BYTES
+
+EXPORTER_LABEL = b"EXPORTER-hushmill-link-1"  # RFC 8446, section 7.5: both ends derive 32 bytes
+EXPORTER_BYTES = 32
+PROOF_OF_WORK_BITS = 16  # about 65,000 hashes, 0.1 s: a price on accounts by the thousand
+
+_CHALLENGE = b"hushmill account on this link 1\x00"
+_PROOF_PERSON = b"hushmill work 1"  # BLAKE2b's personalisation holds up to 16 bytes
+
+
+def exporter_challenge(exporter: bytes) -> bytes:
+    """The message that an account's key signs: a constant and the TLS session's exporter (32
+    bytes), so that the signature is worth nothing on any other session."""
+    if len(exporter) != EXPORTER_BYTES:
+        raise UsageError("a link's exporter has 32 bytes")
+    return _CHALLENGE + exporter
+
+
+def is_proof_of_work(
+    account: AccountKey, network: NetworkId, nonce: bytes, bits: int = PROOF_OF_WORK_BITS
+) -> bool:
+    """Whether BLAKE2b-256 of (account, network, nonce of 8 bytes) begins with `bits` zero bits."""
+    if len(nonce) != PROOF_OF_WORK_BYTES:
+        return False
+    digest = blake2b(account + network + nonce, digest_size=32, person=_PROOF_PERSON).digest()
+    return int.from_bytes(digest, "big") >> (256 - bits) == 0
+
+
+def solve_proof_of_work(
+    account: AccountKey, network: NetworkId, bits: int = PROOF_OF_WORK_BITS
+) -> bytes:
+    """The smallest nonce that is a proof; the work is 2**bits hashes on average."""
+    counter = 0
+    while True:
+        nonce = counter.to_bytes(PROOF_OF_WORK_BYTES, "big")
+        if is_proof_of_work(account, network, nonce, bits):
+            return nonce
+        counter += 1
