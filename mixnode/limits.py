@@ -1,0 +1,32 @@
+"""What a mix allows itself. Tuning of one machine, not part of the protocol.
+
+Spec: docs/spec/mixing.md (Budget).
+"""
+
+from dataclasses import dataclass
+
+from hushmill.errors import UsageError
+
+TAG_BYTES = 94  # measured: one 16-byte tag in a Python set, with its share of the set's table
+HELD_OVERHEAD_BYTES = 600  # a held packet's objects, its places in the heap and in its link's list
+KEYS_AT_ONCE = 2  # the current key, and its neighbour around a boundary
+TICK_SECONDS = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class MixLimits:
+    """`budget_bytes` covers held packets and replay tags together; the tags' part is set aside
+    from the start, so that a flood of tags cannot push packets out, nor packets tags."""
+
+    budget_bytes: int = 512 * 2**20
+    tags_per_key: int = 1_200_000
+    tick_seconds: float = TICK_SECONDS
+
+    def __post_init__(self) -> None:
+        if self.held_bytes <= 0 or self.tags_per_key < 1 or self.tick_seconds <= 0:
+            raise UsageError("the budget does not cover the replay tags")
+
+    @property
+    def held_bytes(self) -> int:
+        """What is left of the budget for held packets."""
+        return self.budget_bytes - KEYS_AT_ONCE * self.tags_per_key * TAG_BYTES

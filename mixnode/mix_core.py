@@ -1,0 +1,216 @@
+"""The mix: a packet comes in, is remembered, waits as its sender drew, and leaves among others.
+
+Spec: docs/spec/mixing.md. The way of a packet, and the order in which the methods stand:
+1. `_arrive` — of a neighbour, under an open key, to an allowed next node, delay within the cap;
+2. its replay tag is admitted to the key's table (`replay.py`), or the packet is dropped;
+3. it waits in `held.py`, within the byte budget, and its tag waits for the next tick;
+4. `_log` — the tick's tags leave together as one `LogTags`; `TagsSynced` frees their packets;
+5. `_leave` — at the first tick at or after its due time it leaves, shuffled with all of that tick.
+
+`now` is wall time in Unix seconds that never steps back.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal, assert_never
+
+from hushmill.drops import Drop
+from hushmill.identifiers import Epoch, NodeNumber, ReplayTag
+from hushmill.packet import Deliver, Forward, PacketFormat
+from hushmill.parameters import Parameters
+from hushmill.randomness import Randomness, shuffled
+from mixnode.counters import Counters
+from mixnode.events import (
+    Arrived,
+    ConsensusChanged,
+    DeliverPayload,
+    EraseKeys,
+    LogTags,
+    MixEffect,
+    MixEvent,
+    SendPacket,
+    TagsSynced,
+)
+from mixnode.held import HeldPackets
+from mixnode.key_schedule import KeySchedule
+from mixnode.limits import HELD_OVERHEAD_BYTES, TAG_BYTES, MixLimits
+from mixnode.neighbours import Neighbours, neighbours_of
+from mixnode.own_loops import OwnLoops
+from mixnode.replay import ReplayTable
+from pki import Consensus
+
+
+class MixCore:
+    """One node's mixing; a provider has one too, with `role` "provider".
+
+    `known_tags` come from the logs of the keys that survived a restart. In `silent_epochs`, whose
+    keys were destroyed with their logs, the node sends no loops of its own either.
+    """
+
+    def __init__(
+        self,
+        node: NodeNumber,
+        role: Literal["mix", "provider"],
+        parameters: Parameters,
+        packet_format: PacketFormat,
+        rng: Randomness,
+        limits: MixLimits,
+        known_tags: Mapping[Epoch, Iterable[ReplayTag]] | None = None,
+        silent_epochs: Collection[Epoch] = (),
+    ) -> None:
+        self.counters = Counters()
+        self._node = node
+        self._role = role
+        self._cap = parameters.delay_cap_seconds
+        self._rng = rng
+        self._limits = limits
+        self._schedule = KeySchedule(parameters)
+        self._tables = {
+            epoch: ReplayTable(limits.tags_per_key, tags)
+            for epoch, tags in (known_tags or {}).items()
+        }
+        self._silent = frozenset(silent_epochs)
+        self._held: HeldPackets[SendPacket | DeliverPayload] = HeldPackets(limits.held_bytes, rng)
+        self._cost = packet_format.geometry.packet_bytes + HELD_OVERHEAD_BYTES
+        self._loops = OwnLoops(node, parameters, packet_format, rng, self.counters)
+        self._consensus: Consensus | None = None
+        self._neighbours = Neighbours()
+        self._earlier_neighbours = Neighbours()
+        self._first_kept: Epoch | None = None
+        self._last_batch = 0
+        self._unlogged: dict[Epoch, tuple[int, list[ReplayTag]]] = {}
+        self._log_at: float | None = None
+
+    @property
+    def bytes_used(self) -> int:
+        """Held packets and replay tags, as accounted against the budget."""
+        return self._held.used + TAG_BYTES * sum(len(table) for table in self._tables.values())
+
+    def receive(self, event: MixEvent, now: float) -> list[MixEffect]:
+        """Nothing at once: what an event leads to comes out of `advance`, at a tick."""
+        match event:
+            case Arrived():
+                refused = self._arrive(event, now)
+                if refused is not None:
+                    self.counters.drops[refused] += 1
+            case TagsSynced():
+                self._held.synced(event.batch)
+            case ConsensusChanged():
+                self._consensus = event.consensus
+                self._earlier_neighbours = self._neighbours
+                self._neighbours = neighbours_of(event.consensus, self._node)
+                if self._role == "mix":
+                    self._loops.start(now)
+            case _:
+                assert_never(event)
+        if self._first_kept is None:
+            self._first_kept = self._schedule.first_kept(now)
+        return []
+
+    def next_deadline(self) -> float | None:
+        """The next tick that has something to do."""
+        times = [self._log_at, self._held.earliest(), self._loops.next_tick()]
+        if self._first_kept is not None:
+            times.append(self._schedule.erased_at(self._first_kept))
+        known = [time for time in times if time is not None]
+        return self._tick_after(min(known)) if known else None
+
+    def advance(self, now: float) -> list[MixEffect]:
+        """Everything that is due at `now`."""
+        return [*self._erase(now), *self._log(now), *self._leave(now)]
+
+    def _arrive(self, event: Arrived, now: float) -> Drop | None:
+        """Why the packet is dropped; None when it waits or was a loop of our own."""
+        unwrapped = event.unwrapped
+        sources = self._neighbours.before | self._earlier_neighbours.before
+        if event.source not in sources:
+            return Drop.NO_ROUTE
+        kept = self._first_kept is None or unwrapped.epoch >= self._first_kept
+        if not kept or not self._schedule.accepts(unwrapped.epoch, now):
+            return Drop.KEY_EPOCH
+        content: SendPacket | DeliverPayload | None
+        match unwrapped.instruction:
+            case Forward(next_node, delay_seconds, packet):
+                if delay_seconds > self._cap:
+                    return Drop.DELAY
+                if next_node not in self._neighbours.after | self._earlier_neighbours.after:
+                    return Drop.NO_ROUTE
+                content, due = SendPacket(next_node, packet), now + delay_seconds
+            case Deliver(payload):
+                content = DeliverPayload(payload) if self._role == "provider" else None
+                due = now
+            case _:
+                assert_never(unwrapped.instruction)
+        refused = self._table(unwrapped.epoch).admit(unwrapped.tag, event.source, len(sources))
+        if refused is not None:
+            return refused
+        batch = self._tag(unwrapped.epoch, unwrapped.tag, now)
+        if content is not None:
+            evicted = self._held.hold(content, event.source, due, self._cost, batch)
+            self.counters.drops[Drop.OVERFLOW] += evicted
+            return None
+        own = isinstance(unwrapped.instruction, Deliver) and self._loops.is_own(
+            unwrapped.instruction.payload
+        )
+        return None if own else Drop.NOT_OWN_LOOP
+
+    def _table(self, epoch: Epoch) -> ReplayTable:
+        return self._tables.setdefault(epoch, ReplayTable(self._limits.tags_per_key))
+
+    def _tag(self, epoch: Epoch, tag: ReplayTag, now: float) -> int:
+        """The batch in which the tag will be logged."""
+        if epoch not in self._unlogged:
+            self._last_batch += 1
+            self._unlogged[epoch] = (self._last_batch, [])
+        if self._log_at is None:
+            self._log_at = self._tick_after(now)
+        batch, tags = self._unlogged[epoch]
+        tags.append(tag)
+        return batch
+
+    def _log(self, now: float) -> list[MixEffect]:
+        if self._log_at is None or now < self._log_at:
+            return []
+        effects: list[MixEffect] = [
+            LogTags(batch, epoch, tuple(tags)) for epoch, (batch, tags) in self._unlogged.items()
+        ]
+        self._unlogged.clear()
+        self._log_at = None
+        return effects
+
+    def _leave(self, now: float) -> list[MixEffect]:
+        leaving: list[MixEffect] = []
+        for content in self._held.release(now):
+            leaving.append(content)
+            if isinstance(content, SendPacket):
+                self.counters.relayed += 1
+            else:
+                self.counters.delivered += 1
+        if self._consensus is not None:
+            epoch = self._schedule.current(now)
+            loops = self._loops.due(self._consensus, self._unless_silent(epoch), now)
+            leaving += [SendPacket(first, packet, "own_loop") for first, packet in loops]
+        return shuffled(self._rng, leaving)
+
+    def _unless_silent(self, epoch: Epoch) -> Epoch | None:
+        return None if epoch in self._silent else epoch
+
+    def _erase(self, now: float) -> list[MixEffect]:
+        """Once, when the first kept epoch moves; a clock that steps back does not move it."""
+        first = self._schedule.first_kept(now)
+        if self._first_kept is not None and first <= self._first_kept:
+            return []
+        self._first_kept = first
+        for epoch in [epoch for epoch in self._tables if epoch < first]:
+            del self._tables[epoch]
+            if epoch in self._unlogged:
+                # Nothing can be replayed to a key that is gone: these need no log any more.
+                batch, _ = self._unlogged.pop(epoch)
+                self._held.synced(batch)
+        return [EraseKeys(first)]
+
+    def _tick_after(self, moment: float) -> float:
+        """The first tick at or after `moment`: never early, and many packets leave together."""
+        tick = self._limits.tick_seconds
+        grid = math.ceil(moment / tick) * tick
+        return grid if grid >= moment else grid + tick

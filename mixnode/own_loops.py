@@ -1,0 +1,87 @@
+"""A mix's own loops: packets that go round the network and come back to it.
+
+Spec: docs/spec/mixing.md (Own loops). They hide which packets are relayed, and they are how a mix
+notices that others drop.
+"""
+
+from hushmill.identifiers import Epoch, NodeNumber
+from hushmill.packet import Packet, PacketFormat
+from hushmill.parameters import Parameters
+from hushmill.randomness import Randomness
+from hushmill.traffic import PoissonProcess
+from mixnode.counters import Counters
+from pki import Consensus, loop_route
+
+_TOKEN_BYTES = 16
+_PATIENCE_SECONDS = 30.0  # beyond the longest delay that the route can have
+_OUTSTANDING_LIMIT = 4096
+
+
+class OwnLoops:
+    """A Poisson process of loops, and the memory of those still on their way."""
+
+    def __init__(
+        self,
+        node: NodeNumber,
+        parameters: Parameters,
+        packet_format: PacketFormat,
+        rng: Randomness,
+        counters: Counters,
+    ) -> None:
+        self._node = node
+        self._parameters = parameters
+        self._format = packet_format
+        self._rng = rng
+        self._counters = counters
+        self._ticks = PoissonProcess(parameters.mix_loop_rate, rng)
+        self._patience = parameters.hops * parameters.delay_cap_seconds + _PATIENCE_SECONDS
+        self._outstanding: dict[bytes, float] = {}  # in the order of sending
+
+    def start(self, now: float) -> None:
+        """Begins, once: later calls change nothing."""
+        if self._ticks.next_tick is None:
+            self._ticks.start(now)
+
+    def next_tick(self) -> float | None:
+        return self._ticks.next_tick
+
+    def due(
+        self, consensus: Consensus, epoch: Epoch | None, now: float
+    ) -> list[tuple[NodeNumber, Packet]]:
+        """First hop and packet of every loop whose tick has come.
+
+        With `epoch` None (the node is silent) ticks pass without a packet. After a long stall the
+        process begins anew: a burst of loops would show how long the stall was.
+        """
+        while self._outstanding and next(iter(self._outstanding.values())) < now - self._patience:
+            self._forget_oldest()
+        loops: list[tuple[NodeNumber, Packet]] = []
+        while self._ticks.is_due(now):
+            if now - self._ticks.step() > self._parameters.delay_cap_seconds:
+                self._ticks.start(now)
+            if epoch is not None:
+                loops.append(self._loop(consensus, epoch, now))
+        return loops
+
+    def is_own(self, payload: bytes) -> bool:
+        """Whether `payload` is a loop of ours that had not come back yet; then it now has."""
+        if self._outstanding.pop(payload[:_TOKEN_BYTES], None) is None:
+            return False
+        self._counters.loops_returned += 1
+        return True
+
+    def _loop(self, consensus: Consensus, epoch: Epoch, now: float) -> tuple[NodeNumber, Packet]:
+        route = loop_route(
+            consensus, self._node, epoch, self._parameters, self._format.kem, self._rng
+        )
+        payload = self._rng.take(self._format.geometry.payload_bytes)
+        packet = self._format.wrap(route, payload, self._rng)
+        if len(self._outstanding) >= _OUTSTANDING_LIMIT:
+            self._forget_oldest()
+        self._outstanding[payload[:_TOKEN_BYTES]] = now
+        self._counters.loops_sent += 1
+        return route.hops[0].node, packet
+
+    def _forget_oldest(self) -> None:
+        del self._outstanding[next(iter(self._outstanding))]
+        self._counters.loops_lost += 1
