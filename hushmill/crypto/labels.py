@@ -1,0 +1,12 @@
+"""Every derivation's and signature's label: one enum, so that no two purposes share a key.
+
+Each value is written in a page of docs/spec; a test fails on one that is in none.
+"""
+
+from enum import Enum
+
+
+class Label(bytes, Enum):
+    """`hushmill/<area>/<purpose>`, ASCII, at most 255 bytes."""
+
+    PACKET_HOP = b"hushmill/packet/hop"  # docs/spec/packet.md
