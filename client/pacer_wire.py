@@ -1,26 +1,29 @@
 """What the daemon and its pacer say to each other over two pipes, as records of one size.
 
-    record  = kind 1 | stream 1 | number 8 | frame        (the frame is zeros where none is carried)
+    record = kind 1 | stream 1 | number 8 | revision 4 | frame     (zeros where none is carried)
 
-Before the first record the daemon writes its setup, length first. Both ends are one program of one
-version, and the pipes are private to the two; a wrong record is still PeerError(FRAME), and ends
-the pacer.
+The records are the events of the two cores as they are. Before the first record the daemon writes
+its setup, length first. Both ends are one program of one version, and the pipes are private to the
+two; a wrong record is still PeerError(FRAME), and ends the pacer.
 """
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
 import msgspec
 
-from hushmill.codec import Reader, decode, encode
+from client.core_events import FillSlot, LinkDown, LinkUp, SlotTaken, Stream
+from hushmill.codec import decode, encode
 from hushmill.drops import Drop
 from hushmill.errors import PeerError, UsageError
 from hushmill.parameters import Parameters
 
 SETUP_LIMIT = 64 * 1024  # bytes
 SETUP_LENGTH_BYTES = 4
-HEADER_BYTES = 10
+_HEADER = struct.Struct(">BBQI")
+HEADER_BYTES = _HEADER.size
 
 
 class PacerSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -42,55 +45,29 @@ class PacerSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_
 class RecordKind(IntEnum):
     """The first byte of a record."""
 
-    SLOT_FILLED = 1  # down: the frame that lies ready for this slot
-    SLOT_TAKEN = 2  # up: the slot's tick came, its frame is on its way
-    LINK_UP = 3  # up: the provider has welcomed us
-    LINK_DOWN = 4  # up
-    LINK_REFUSED = 5  # up: `number` is the provider's status
-    MAIL = 6  # up: a mail frame as it came
+    FILL_SLOT = 1  # down
+    SLOT_TAKEN = 2  # up, as the rest
+    LINK_UP = 3
+    LINK_DOWN = 4
+    LINK_REFUSED = 5  # `number` is the provider's status
+    MAIL_FRAME = 6
 
 
 @dataclass(frozen=True, slots=True)
-class SlotFilledRecord:
-    stream: int
-    number: int
-    frame: bytes
+class LinkRefused:
+    """The provider answered our hello with this status, and closed."""
 
-
-@dataclass(frozen=True, slots=True)
-class SlotTakenRecord:
-    stream: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class LinkUpRecord:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class LinkDownRecord:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class LinkRefusedRecord:
     status: int
 
 
 @dataclass(frozen=True, slots=True)
-class MailRecord:
+class MailFrame:
+    """A frame as the provider sent it; the daemon reads it."""
+
     frame: bytes
 
 
-Record: TypeAlias = (
-    SlotFilledRecord
-    | SlotTakenRecord
-    | LinkUpRecord
-    | LinkDownRecord
-    | LinkRefusedRecord
-    | MailRecord
-)
+Record: TypeAlias = FillSlot | SlotTaken | LinkUp | LinkDown | LinkRefused | MailFrame
 
 
 def encode_setup(setup: PacerSetup) -> bytes:
@@ -136,46 +113,55 @@ class RecordFormat:
     def encode(self, record: Record) -> bytes:
         """Exactly `record_bytes`. Raises UsageError for a frame of another size."""
         match record:
-            case SlotFilledRecord(stream, number, frame):
-                return self._pack(RecordKind.SLOT_FILLED, stream, number, frame)
-            case SlotTakenRecord(stream, number):
-                return self._pack(RecordKind.SLOT_TAKEN, stream, number, None)
-            case LinkUpRecord():
-                return self._pack(RecordKind.LINK_UP, 0, 0, None)
-            case LinkDownRecord():
-                return self._pack(RecordKind.LINK_DOWN, 0, 0, None)
-            case LinkRefusedRecord(status):
-                return self._pack(RecordKind.LINK_REFUSED, 0, status, None)
-            case MailRecord(frame):
-                return self._pack(RecordKind.MAIL, 0, 0, frame)
+            case FillSlot(stream, number, revision, frame):
+                return self._pack(RecordKind.FILL_SLOT, stream, number, revision, frame)
+            case SlotTaken(stream, number, revision):
+                return self._pack(RecordKind.SLOT_TAKEN, stream, number, revision, None)
+            case LinkUp():
+                return self._pack(RecordKind.LINK_UP, 0, 0, 0, None)
+            case LinkDown():
+                return self._pack(RecordKind.LINK_DOWN, 0, 0, 0, None)
+            case LinkRefused(status):
+                return self._pack(RecordKind.LINK_REFUSED, 0, status, 0, None)
+            case MailFrame(frame):
+                return self._pack(RecordKind.MAIL_FRAME, 0, 0, 0, frame)
 
-    def _pack(self, kind: RecordKind, stream: int, number: int, frame: bytes | None) -> bytes:
+    def _pack(
+        self, kind: RecordKind, stream: int, number: int, revision: int, frame: bytes | None
+    ) -> bytes:
         filled = bytes(self._frame_bytes) if frame is None else frame
         if len(filled) != self._frame_bytes:
             raise UsageError("a frame of another size")
-        return bytes((kind, stream)) + number.to_bytes(8, "big") + filled
+        return _HEADER.pack(kind, stream, number, revision) + filled
 
     def decode(self, data: bytes) -> Record:
         """The record that `data` is. Raises PeerError(FRAME)."""
-        reader = Reader(data)
-        kind, stream, number = reader.integer(1), reader.integer(1), reader.integer(8)
-        frame = reader.take(self._frame_bytes)
-        reader.end()
+        if len(data) != self.record_bytes:
+            raise PeerError(Drop.FRAME)
+        kind, stream, number, revision = _HEADER.unpack_from(data)
+        frame = data[HEADER_BYTES:]
         match kind:
-            case RecordKind.SLOT_FILLED:
-                return SlotFilledRecord(stream, number, frame)
+            case RecordKind.FILL_SLOT:
+                return FillSlot(_stream(stream), number, revision, frame)
             case RecordKind.SLOT_TAKEN:
-                return SlotTakenRecord(stream, number)
+                return SlotTaken(_stream(stream), number, revision)
             case RecordKind.LINK_UP:
-                return LinkUpRecord()
+                return LinkUp()
             case RecordKind.LINK_DOWN:
-                return LinkDownRecord()
+                return LinkDown()
             case RecordKind.LINK_REFUSED:
-                return LinkRefusedRecord(number)
-            case RecordKind.MAIL:
-                return MailRecord(frame)
+                return LinkRefused(number)
+            case RecordKind.MAIL_FRAME:
+                return MailFrame(frame)
             case _:
                 raise PeerError(Drop.FRAME)
+
+
+def _stream(value: int) -> Stream:
+    try:
+        return Stream(value)
+    except ValueError as error:
+        raise PeerError(Drop.FRAME) from error
 
 
 class RecordCutter:

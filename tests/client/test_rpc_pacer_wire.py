@@ -4,19 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client.core_events import FillSlot, LinkDown, LinkUp, SlotTaken, Stream
 from client.pacer_wire import (
     HEADER_BYTES,
-    LinkDownRecord,
-    LinkRefusedRecord,
-    LinkUpRecord,
-    MailRecord,
+    LinkRefused,
+    MailFrame,
     PacerSetup,
     Record,
     RecordCutter,
     RecordFormat,
     SetupReader,
-    SlotFilledRecord,
-    SlotTakenRecord,
     encode_setup,
 )
 from hushmill.errors import PeerError, UsageError
@@ -34,12 +31,12 @@ SETUP = PacerSetup(
     code=b"",
 )
 RECORDS: list[Record] = [
-    SlotFilledRecord(2, 2**63, b"f" * 40),
-    SlotTakenRecord(255, 1),
-    LinkUpRecord(),
-    LinkDownRecord(),
-    LinkRefusedRecord(3),
-    MailRecord(bytes(range(40))),
+    FillSlot(Stream.DROP, 2**63, 2**32 - 1, b"f" * 40),
+    SlotTaken(Stream.PAYLOAD, 1, 7),
+    LinkUp(),
+    LinkDown(),
+    LinkRefused(3),
+    MailFrame(bytes(range(40))),
 ]
 
 
@@ -53,7 +50,16 @@ def test_every_record_has_one_size_and_reads_back(record: Record) -> None:
 def test_refuses_frames_of_another_size() -> None:
     for length in (0, 39, 41):
         with pytest.raises(UsageError):
-            FORMAT.encode(MailRecord(bytes(length)))
+            FORMAT.encode(MailFrame(bytes(length)))
+
+
+def test_refuses_an_unknown_kind_or_stream() -> None:
+    data = bytearray(FORMAT.encode(SlotTaken(Stream.DROP, 1, 1)))
+    for position, value in ((0, 0), (0, 7), (1, 3), (1, 255)):
+        wrong = bytearray(data)
+        wrong[position] = value
+        with pytest.raises(PeerError):
+            FORMAT.decode(bytes(wrong))
 
 
 @given(st.binary(min_size=HEADER_BYTES + 38, max_size=HEADER_BYTES + 42))
