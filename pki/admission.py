@@ -1,0 +1,122 @@
+"""Which networks are sound: the checks that a genesis and every document must pass.
+
+Each failure is a ValueError whose text names the fault; callers say whose fault it is.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Protocol
+
+from hushmill.parameters import Parameters
+
+LAYERS_LIMIT = 8
+NODES_LIMIT = 1024
+
+
+class Placed(Protocol):
+    """A node with its place, as genesis and documents both carry it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def operator(self) -> str: ...
+    @property
+    def layer(self) -> int: ...
+    @property
+    def client_port(self) -> int: ...
+
+
+class Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+
+
+def check_parameters(parameters: Parameters) -> None:
+    """Refuses constants with which the protocol's clocks or sizes cannot work."""
+    positive = {
+        "delay_mean_seconds": parameters.delay_mean_seconds,
+        "payload_rate": parameters.payload_rate,
+        "acknowledgement_active_seconds": parameters.acknowledgement_active_seconds,
+        "acknowledgement_idle_seconds": parameters.acknowledgement_idle_seconds,
+    }
+    for key, value in positive.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"parameters.{key} must be above zero")
+    rates = {
+        "loop_rate": parameters.loop_rate,
+        "drop_rate": parameters.drop_rate,
+        "mix_loop_rate": parameters.mix_loop_rate,
+    }
+    for key, value in rates.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"parameters.{key} must not be negative")
+    if not 1 <= parameters.layers <= LAYERS_LIMIT:
+        raise ValueError(f"parameters.layers must be 1 to {LAYERS_LIMIT}")
+    if not 256 <= parameters.payload_bytes <= 65536:
+        raise ValueError("parameters.payload_bytes must be 256 to 65536")
+    if parameters.epoch_seconds < 2:
+        raise ValueError("parameters.epoch_seconds must be at least 2")
+    if parameters.skew_seconds < 0:
+        raise ValueError("parameters.skew_seconds must not be negative")
+    if parameters.alarm_window_loops < 1:
+        raise ValueError("parameters.alarm_window_loops must be at least 1")
+    if parameters.key_grace_seconds >= parameters.epoch_seconds / 2:
+        raise ValueError(
+            "parameters: the old key's grace (layers x delay cap + 2 x skew_seconds = "
+            f"{parameters.key_grace_seconds:g} s) must be under half of epoch_seconds"
+        )
+
+
+def check_authorities(authorities: Sequence[Numbered]) -> None:
+    """n = 3f + 1 with f at least 1, numbered from 0 in order, names distinct."""
+    if len(authorities) < 4 or len(authorities) % 3 != 1:
+        raise ValueError(f"{len(authorities)} authorities are not 3f + 1 (4, 7, 10, …)")
+    if [authority.number for authority in authorities] != list(range(len(authorities))):
+        raise ValueError("authorities are not numbered 0, 1, 2, …")
+    if len({authority.name for authority in authorities}) != len(authorities):
+        raise ValueError("two authorities have one name")
+
+
+def check_nodes(nodes: Sequence[Placed], layers: int) -> None:
+    """Numbers rise, every layer is filled, and no operator can own a route.
+
+    A layer needs two nodes, or every layer has exactly one (a cascade). All nodes of one operator
+    are in one layer; providers count as a layer of their own, since they are a hop as well.
+    """
+    if len(nodes) > NODES_LIMIT:
+        raise ValueError(f"more than {NODES_LIMIT} nodes")
+    numbers = [node.number for node in nodes]
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        raise ValueError("node numbers do not rise")
+    for node in nodes:
+        if node.role == "provider" and (node.layer != 0 or node.client_port == 0):
+            raise ValueError(f"provider {node.number} needs layer 0 and a client_port")
+        if node.role == "mix" and not (1 <= node.layer <= layers and node.client_port == 0):
+            raise ValueError(f"mix {node.number} needs a layer from 1 to {layers}, client_port 0")
+    _check_operators(nodes)
+    if not any(node.role == "provider" for node in nodes):
+        raise ValueError("there is no provider")
+    check_widths(nodes, layers)
+
+
+def check_widths(nodes: Iterable[Placed], layers: int) -> None:
+    """Every layer has two nodes or more, or every layer has exactly one."""
+    widths = [0] * layers
+    for node in nodes:
+        if node.role == "mix":
+            widths[node.layer - 1] += 1
+    if any(width != 1 for width in widths) and min(widths) < 2:
+        narrow = widths.index(min(widths)) + 1
+        raise ValueError(f"layer {narrow} has fewer than two nodes")
+
+
+def _check_operators(nodes: Iterable[Placed]) -> None:
+    layer_of: dict[str, int] = {}
+    for node in nodes:
+        if layer_of.setdefault(node.operator, node.layer) != node.layer:
+            raise ValueError(f"operator {node.operator} has nodes in two layers")
