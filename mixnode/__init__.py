@@ -12,7 +12,7 @@ from mixnode.events import (
     SendPacket,
     TagsSynced,
 )
-from mixnode.key_schedule import KeySchedule, check_key_grace
+from mixnode.key_schedule import KeySchedule
 from mixnode.limits import MixLimits
 from mixnode.mix_core import MixCore
 
@@ -30,5 +30,4 @@ __all__ = [
     "MixLimits",
     "SendPacket",
     "TagsSynced",
-    "check_key_grace",
 ]

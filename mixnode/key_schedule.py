@@ -3,19 +3,9 @@
 Spec: docs/spec/mixing.md (Keys). Pure arithmetic on wall time in Unix seconds.
 """
 
-from hushmill.errors import ExitCode, UserError
+from hushmill.errors import UsageError
 from hushmill.identifiers import Epoch
 from hushmill.parameters import KEY_EPOCHS_AHEAD, Parameters
-
-
-def check_key_grace(parameters: Parameters) -> None:
-    """Raises UserError for parameters under which keys of three epochs would be open at once."""
-    if parameters.key_grace_seconds * 2 >= parameters.epoch_seconds:
-        raise UserError(
-            "network parameters: keys would stay open for half an epoch or more; "
-            "make epoch_seconds longer, or delay_mean_seconds or skew_seconds smaller",
-            ExitCode.CONFIGURATION,
-        )
 
 
 class KeySchedule:
@@ -24,7 +14,9 @@ class KeySchedule:
     __slots__ = ("_early", "_epoch", "_grace")
 
     def __init__(self, parameters: Parameters) -> None:
-        check_key_grace(parameters)
+        # pki refuses such a genesis: keys of three epochs would be open at once.
+        if parameters.key_grace_seconds * 2 >= parameters.epoch_seconds:
+            raise UsageError("keys would stay open for half an epoch or more")
         self._epoch = parameters.epoch_seconds
         self._early = 2 * parameters.skew_seconds
         self._grace = parameters.key_grace_seconds
@@ -33,9 +25,10 @@ class KeySchedule:
         return Epoch(int(now // self._epoch))
 
     def published(self, now: float) -> tuple[Epoch, ...]:
-        """This epoch and those whose keys are made ahead."""
+        """Epochs whose keys a descriptor made now carries: this one, and what the next document
+        needs until it is out of service."""
         first = self.current(now)
-        return tuple(Epoch(first + ahead) for ahead in range(KEY_EPOCHS_AHEAD + 1))
+        return tuple(Epoch(first + ahead) for ahead in range(KEY_EPOCHS_AHEAD + 2))
 
     def opens_at(self, epoch: Epoch) -> float:
         """From here on packets under the epoch's key are accepted: senders' clocks may be ahead."""

@@ -19,17 +19,13 @@ class Neighbours:
 
 
 def neighbours_of(consensus: Consensus, node: NodeNumber) -> Neighbours:
-    """The node's two neighbouring rings; none at all for a node that the consensus does not name."""
-    rings: dict[int, set[NodeNumber]] = {}
-    providers: set[NodeNumber] = set()
-    for entry in consensus.nodes:
-        ring = providers if entry.role == "provider" else rings.setdefault(entry.layer, set())
-        ring.add(entry.number)
-    ordered = [providers, *(rings[layer] for layer in sorted(rings))]
+    """The two rings beside the node's; none at all for a node that is not in the consensus."""
+    rings = [consensus.providers, *consensus.layers]
+    ordered = [frozenset(entry.number for entry in ring) for ring in rings]
     for place, ring in enumerate(ordered):
         if node in ring:
             return Neighbours(
-                before=frozenset(ordered[place - 1]),
-                after=frozenset(ordered[(place + 1) % len(ordered)]),
+                before=ordered[place - 1],
+                after=ordered[(place + 1) % len(ordered)],
             )
     return Neighbours()

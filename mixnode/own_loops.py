@@ -4,6 +4,7 @@ Spec: docs/spec/mixing.md (Own loops). They hide which packets are relayed, and 
 notices that others drop.
 """
 
+from hushmill.errors import UserError
 from hushmill.identifiers import Epoch, NodeNumber
 from hushmill.packet import Packet, PacketFormat
 from hushmill.parameters import Parameters
@@ -60,7 +61,7 @@ class OwnLoops:
             if now - self._ticks.step() > self._parameters.delay_cap_seconds:
                 self._ticks.start(now)
             if epoch is not None:
-                loops.append(self._loop(consensus, epoch, now))
+                loops += self._loop(consensus, epoch, now)
         return loops
 
     def is_own(self, payload: bytes) -> bool:
@@ -70,17 +71,24 @@ class OwnLoops:
         self._counters.loops_returned += 1
         return True
 
-    def _loop(self, consensus: Consensus, epoch: Epoch, now: float) -> tuple[NodeNumber, Packet]:
-        route = loop_route(
-            consensus, self._node, epoch, self._parameters, self._format.kem, self._rng
-        )
+    def _loop(
+        self, consensus: Consensus, epoch: Epoch, now: float
+    ) -> list[tuple[NodeNumber, Packet]]:
+        """One loop; none while the consensus leaves this node out or has no keys for `epoch`."""
+        if consensus.node(self._node) is None:
+            return []
+        kem = self._format.geometry.kem
+        try:
+            route = loop_route(consensus, self._node, epoch, self._parameters, kem, self._rng)
+        except UserError:
+            return []
         payload = self._rng.take(self._format.geometry.payload_bytes)
         packet = self._format.wrap(route, payload, self._rng)
         if len(self._outstanding) >= _OUTSTANDING_LIMIT:
             self._forget_oldest()
         self._outstanding[payload[:_TOKEN_BYTES]] = now
         self._counters.loops_sent += 1
-        return route.hops[0].node, packet
+        return [(route.hops[0].node, packet)]
 
     def _forget_oldest(self) -> None:
         del self._outstanding[next(iter(self._outstanding))]

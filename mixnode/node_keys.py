@@ -1,0 +1,147 @@
+"""A node's packet keys of several epochs on disk, each with its replay log.
+
+Spec: docs/spec/mixing.md (Keys). Files `<epoch>.key` and `<epoch>.tags`, mode 0600, in one
+directory. The log is created before its key and destroyed after it, so a key whose log is missing
+or damaged is itself destroyed at the next start: what it has seen is unknown. Every method that
+touches files blocks, and an OSError from them is the end of the process.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hushmill.crypto import Kem, KemSecret
+from hushmill.errors import UsageError
+from hushmill.identifiers import Epoch, NodeNumber, ReplayTag
+from hushmill.packet import NodeKey
+from mixnode.replay_log import (
+    BINDING_BYTES,
+    InvalidLogError,
+    ReplayLog,
+    create_log,
+    open_log,
+    sync_directory,
+)
+
+
+class NodeKeys:
+    """Keys in memory are replaced as a whole mapping, so that a reader on another thread always
+    sees a consistent one."""
+
+    def __init__(self, directory: Path, kem: Kem, node: NodeNumber) -> None:
+        """Loads what is on disk. `restored` has the surviving keys' tags; `destroyed` names the
+        epochs whose keys had no valid log."""
+        self._directory = directory
+        self._kem = kem
+        self._node = node
+        self._keys: Mapping[Epoch, NodeKey] = {}
+        self._logs: dict[Epoch, ReplayLog] = {}
+        directory.mkdir(mode=0o700, exist_ok=True)
+        self.restored: dict[Epoch, list[ReplayTag]] = {}
+        self.destroyed: list[Epoch] = []
+        self._load()
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        return sorted(self._keys)
+
+    def by_low_byte(self, epochs: Iterable[Epoch]) -> dict[int, NodeKey]:
+        """The keys of `epochs` that exist, by the byte that packets name them with."""
+        keys = self._keys
+        return {epoch & 0xFF: keys[epoch] for epoch in epochs if epoch in keys}
+
+    def public_keys(self, epochs: Iterable[Epoch]) -> tuple[tuple[Epoch, bytes], ...]:
+        """(epoch, public key) of those of `epochs` that exist."""
+        keys = self._keys
+        return tuple((epoch, keys[epoch].secret.public.raw) for epoch in epochs if epoch in keys)
+
+    def make(self, epochs: Iterable[Epoch]) -> None:
+        """Returns when every one of `epochs` has a key and a log on disk."""
+        for epoch in epochs:
+            if epoch in self._keys:
+                continue
+            secret = self._kem.generate()
+            self._logs[epoch] = create_log(self._log_path(epoch), _binding(secret))
+            self._write_key(epoch, secret)
+            self._keys = {**self._keys, epoch: NodeKey(self._node, epoch, secret)}
+
+    def log(self, epoch: Epoch, tags: tuple[ReplayTag, ...]) -> None:
+        """Returns when `tags` are on disk, or at once when the key is gone: nothing can be
+        replayed to it."""
+        if epoch in self._logs:
+            self._logs[epoch].append(tags)
+
+    def erase_before(self, first_kept: Epoch) -> None:
+        """Returns when keys and logs of every epoch below `first_kept` are gone from the disk."""
+        old = [epoch for epoch in self._keys if epoch < first_kept]
+        self._keys = {epoch: key for epoch, key in self._keys.items() if epoch >= first_kept}
+        for epoch in old:
+            self._destroy(epoch)
+
+    def close(self) -> None:
+        for log in self._logs.values():
+            log.close()
+        self._logs.clear()
+
+    def _load(self) -> None:
+        for path in self._directory.glob("*.new"):
+            _erase_file(path)
+        keys: dict[Epoch, NodeKey] = {}
+        for path in sorted(self._directory.glob("*.key")):
+            epoch = Epoch(int(path.stem))
+            try:
+                secret = self._kem.load_secret(path.read_bytes())
+                log, tags = open_log(self._log_path(epoch), _binding(secret))
+            except (InvalidLogError, UsageError):
+                self._destroy(epoch)
+                self.destroyed.append(epoch)
+                continue
+            keys[epoch] = NodeKey(self._node, epoch, secret)
+            self._logs[epoch] = log
+            self.restored[epoch] = tags
+        for path in self._directory.glob("*.tags"):
+            if Epoch(int(path.stem)) not in keys:  # its key was never written, or is destroyed
+                path.unlink()
+        self._keys = keys
+
+    def _destroy(self, epoch: Epoch) -> None:
+        """The key first: a log without its key does no harm."""
+        log = self._logs.pop(epoch, None)
+        if log is not None:
+            log.close()
+        _erase_file(self._key_path(epoch))
+        sync_directory(self._directory)
+        self._log_path(epoch).unlink(missing_ok=True)
+        sync_directory(self._directory)
+
+    def _write_key(self, epoch: Epoch, secret: KemSecret) -> None:
+        """All or nothing: written beside its place, synced, and then renamed."""
+        path = self._key_path(epoch)
+        beside = path.with_suffix(".new")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(secret.raw)
+            file.flush()
+            os.fsync(descriptor)
+        beside.rename(path)
+        sync_directory(self._directory)
+
+    def _key_path(self, epoch: Epoch) -> Path:
+        return self._directory / f"{epoch:010d}.key"
+
+    def _log_path(self, epoch: Epoch) -> Path:
+        return self._directory / f"{epoch:010d}.tags"
+
+
+def _binding(secret: KemSecret) -> bytes:
+    return secret.public.raw[:BINDING_BYTES]
+
+
+def _erase_file(path: Path) -> None:
+    """Overwritten, synced, unlinked. On a file system or disk that copies on write the old bytes
+    may outlive this: docs/threat-model.md says so."""
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
