@@ -28,6 +28,7 @@ class Drop(StrEnum):
     # mailboxes
     NO_INBOX = "no_inbox"  # unknown, expired or full inbox: drop cover ends here
     QUOTA = "quota"
+    NO_ROOM = "no_room"  # the disk is full: people can still delete
     RATE = "rate"  # above the token bucket
     ACCOUNT = "account"  # account refused
 

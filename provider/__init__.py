@@ -1,0 +1,68 @@
+"""Providers: a mix with mailboxes, entry and mailbox of its clients. Spec: docs/spec/mailbox.md.
+
+The door of `provider`. What needs a database is loaded when it is first asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+from provider.limits import Limits
+
+if TYPE_CHECKING:
+    from provider.admission import Admission
+    from provider.core import ProviderCore
+    from provider.events import (
+        ClientFrame,
+        ClientGone,
+        ClientHello,
+        CloseSession,
+        DocumentKnown,
+        ProviderEffect,
+        ProviderEvent,
+        SendToClient,
+    )
+    from provider.mailboxes import Mailboxes, NoReserve, Reserve
+    from provider.store import MailboxStore, StoreCounts
+
+__all__ = [
+    "Admission",
+    "ClientFrame",
+    "ClientGone",
+    "ClientHello",
+    "CloseSession",
+    "DocumentKnown",
+    "Limits",
+    "MailboxStore",
+    "Mailboxes",
+    "NoReserve",
+    "ProviderCore",
+    "ProviderEffect",
+    "ProviderEvent",
+    "Reserve",
+    "SendToClient",
+    "StoreCounts",
+]
+_HOMES = {
+    "Admission": "admission",
+    "ClientFrame": "events",
+    "ClientGone": "events",
+    "ClientHello": "events",
+    "CloseSession": "events",
+    "DocumentKnown": "events",
+    "MailboxStore": "store",
+    "Mailboxes": "mailboxes",
+    "NoReserve": "mailboxes",
+    "ProviderCore": "core",
+    "ProviderEffect": "events",
+    "ProviderEvent": "events",
+    "Reserve": "mailboxes",
+    "SendToClient": "events",
+    "StoreCounts": "store",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"provider.{_HOMES[name]}"), name)
+    raise AttributeError(name)

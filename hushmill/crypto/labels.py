@@ -10,6 +10,7 @@ class Label(bytes, Enum):
     """`hushmill/<area>/<purpose>`, ASCII, at most 255 bytes."""
 
     PACKET_HOP = b"hushmill/packet/hop"  # docs/spec/packet.md
+    LINK_ACCOUNT = b"hushmill/link/account"  # docs/spec/mailbox.md
     NETWORK = b"hushmill/directory/network"  # docs/spec/directory.md
     GENESIS = b"hushmill/directory/genesis"
     DESCRIPTOR = b"hushmill/directory/descriptor"

@@ -1,0 +1,77 @@
+"""One client's session: how much it may send, what it is owed, what it was handed.
+
+Spec: docs/spec/mailbox.md (Sessions).
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from hushmill.identifiers import AccountKey, Epoch
+from provider.limits import BUCKET_DEPTH, BUCKET_RATE_FACTOR, REDELIVERY_SECONDS
+from provider.mailboxes import Mailboxes
+from provider.store import Item
+
+
+class TokenBucket:
+    """Fills at 1.1 times the published rate, up to 128; one packet takes one token."""
+
+    __slots__ = ("_rate", "_then", "_tokens")
+
+    def __init__(self, client_rate: float, now: float) -> None:
+        self._rate = client_rate * BUCKET_RATE_FACTOR
+        self._tokens = float(BUCKET_DEPTH)
+        self._then = now
+
+    def take(self, now: float) -> bool:
+        """Whether there was a token; there is one less."""
+        earned = max(0.0, now - self._then) * self._rate
+        self._tokens = min(float(BUCKET_DEPTH), self._tokens + earned)
+        self._then = max(self._then, now)
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class PieceRequest:
+    """One owed mail frame, by the piece of a document that its frame asked for."""
+
+    epoch: Epoch
+    index: int
+
+
+@dataclass(slots=True)
+class ClientSession:
+    """`account` is None until the account is committed and the welcome has left."""
+
+    number: int
+    key: AccountKey
+    bucket: TokenBucket
+    account: int | None = None
+    sequence: int = -1  # of the newest control field
+    has_pending: bool = False  # something of this session waits for a commit
+    owed: list[PieceRequest] = field(default_factory=list)
+    _newest_arrival: int = 0
+    _handed: OrderedDict[int, float] = field(default_factory=OrderedDict)
+
+    def next_item(self, account: int, mailboxes: Mailboxes, now: float) -> Item | None:
+        """The oldest item to hand out: one that was handed out long ago and is still there, else
+        the oldest that this session was not handed yet."""
+        while self._handed:
+            arrival, since = next(iter(self._handed.items()))
+            if now - since < REDELIVERY_SECONDS:
+                break
+            del self._handed[arrival]
+            item = mailboxes.item(account, arrival)
+            if item is not None:
+                return self._hand_out(item, now)
+        item = mailboxes.next_item(account, self._newest_arrival)
+        if item is None:
+            return None
+        self._newest_arrival = item.arrival
+        return self._hand_out(item, now)
+
+    def _hand_out(self, item: Item, now: float) -> Item:
+        self._handed[item.arrival] = now
+        return item

@@ -1,0 +1,374 @@
+"""The provider's mailbox database: rows, and nothing about who may do what.
+
+Spec: docs/spec/mailbox.md (Storage). Writes gather in one transaction that `commit` makes durable
+(WAL, synchronous FULL); until then a crash, or `abandon`, takes all of them back. Times are whole
+hours since 1970. An fsync error is any `apsw.Error` but `FullError`: it is never caught here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import cast
+
+import apsw
+
+from hushmill.errors import ExitCode, UserError
+from hushmill.identifiers import AccountKey, DepositId, InboxId
+from provider.store_schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+
+NEVER = 1 << 40  # an expires_hour that no clock reaches
+
+
+class NoRoomError(Exception):
+    """The disk, or the size that the operator allows, is used up. Nothing of the statement stays;
+    what else was uncommitted may be gone too, so the caller abandons and begins again."""
+
+
+class InboxKind(IntEnum):
+    LIVE = 1
+    INVITATION = 2
+    CLOSED = 3  # takes nothing; kept so that no other account takes the id
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """`age` counts an account's registrations upwards: the newest has the highest."""
+
+    inbox: InboxId
+    account: int
+    kind: InboxKind
+    expires_hour: int
+    age: int
+    accepted: int  # items it ever took
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """`arrival` rises with every item; `handle` is 8 random bytes, the account's name for it."""
+
+    arrival: int
+    handle: bytes
+    inbox: InboxId
+    deposit: DepositId
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    accounts: int
+    inboxes: int
+    items: int
+    tombstones: int
+
+
+class MailboxStore:
+    """Owns the schema of `connection`, which may be `:memory:`; one process, one thread."""
+
+    def __init__(self, connection: apsw.Connection, max_pages: int | None = None) -> None:
+        """`max_pages` of 4 KiB bound the file; beyond them writes raise NoRoomError.
+
+        Raises UserError (6) for a database that is not a provider's or has another version.
+        """
+        self._connection = connection
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if max_pages is not None:
+            connection.execute(f"PRAGMA max_page_count={max_pages:d}")
+        self._prepare_schema()
+
+    def _prepare_schema(self) -> None:
+        application, version = (
+            self._number("PRAGMA application_id"),
+            self._number("PRAGMA user_version"),
+        )
+        if (application, version) == (APPLICATION_ID, SCHEMA_VERSION):
+            return
+        if (application, version) != (0, 0) or self._number("SELECT count(*) FROM sqlite_schema"):
+            raise UserError(
+                "The mailbox store is not one that this version can read. Restore a backup, or run"
+                " the version that wrote it.",
+                ExitCode.SECURITY_STOP,
+            )
+        self._connection.execute(
+            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id={APPLICATION_ID};"
+            f" PRAGMA user_version={SCHEMA_VERSION}; COMMIT"
+        )
+
+    # -- transactions
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something waits for `commit`."""
+        return self._connection.in_transaction
+
+    def commit(self) -> None:
+        """Makes all writes since the last commit durable. Raises NoRoomError, then still dirty."""
+        if self._connection.in_transaction:
+            with _full_is_store_full():
+                self._connection.execute("COMMIT")
+
+    def abandon(self) -> None:
+        """Takes back all writes since the last commit: what a crash would do."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Abandons what is uncommitted and closes the file."""
+        self.abandon()
+        self._connection.close()
+
+    def free_pages(self) -> int:
+        """Pages that may still be used before the size limit."""
+        return (
+            self._number("PRAGMA max_page_count")
+            - self._number("PRAGMA page_count")
+            + self._number("PRAGMA freelist_count")
+        )
+
+    def forget_old_log(self) -> None:
+        """Empties the write-ahead log, which keeps copies of deleted rows until it is reused."""
+        if not self._connection.in_transaction:
+            with _full_is_store_full():
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    # -- accounts
+
+    def account_number(self, key: AccountKey) -> int | None:
+        row = self._row("SELECT account FROM accounts WHERE key = ?", key)
+        return None if row is None else cast(int, row[0])
+
+    def account_count(self) -> int:
+        return self._number("SELECT count(*) FROM accounts")
+
+    def add_account(self, key: AccountKey, hour: int) -> int:
+        """The new account's number; the key must be new."""
+        self._write("INSERT INTO accounts (key, used_hour) VALUES (?, ?)", key, hour)
+        return self._connection.last_insert_rowid()
+
+    def touch_account(self, account: int, hour: int) -> None:
+        """Notes that the account was used in this hour."""
+        self._write(
+            "UPDATE accounts SET used_hour = ?2 WHERE account = ?1 AND used_hour < ?2",
+            account,
+            hour,
+        )
+
+    def used_hour(self, account: int) -> int:
+        return self._number("SELECT used_hour FROM accounts WHERE account = ?", account)
+
+    # -- inboxes
+
+    def inbox(self, inbox: InboxId) -> Inbox | None:
+        row = self._row(f"{_INBOX} WHERE inbox = ?", inbox)
+        return None if row is None else _inbox(row)
+
+    def inboxes_of(self, account: int) -> list[Inbox]:
+        """The account's inboxes, oldest registration first."""
+        rows = self._connection.execute(f"{_INBOX} WHERE account = ? ORDER BY age", (account,))
+        return [_inbox(row) for row in rows]
+
+    def add_inbox(self, account: int, inbox: InboxId, kind: InboxKind, expires_hour: int) -> None:
+        """Registers a new inbox as the account's newest; the id must be free."""
+        self._write(
+            "INSERT INTO inboxes (inbox, account, kind, expires_hour, age) VALUES (?1, ?2, ?3, ?4,"
+            " (SELECT coalesce(max(age), 0) + 1 FROM inboxes WHERE account = ?2))",
+            inbox,
+            account,
+            int(kind),
+            expires_hour,
+        )
+
+    def change_inbox(self, inbox: InboxId, kind: InboxKind, expires_hour: int) -> None:
+        self._write(
+            "UPDATE inboxes SET kind = ?, expires_hour = ? WHERE inbox = ?",
+            int(kind),
+            expires_hour,
+            inbox,
+        )
+
+    def remove_inbox(self, inbox: InboxId) -> None:
+        self._write("DELETE FROM inboxes WHERE inbox = ?", inbox)
+
+    # -- items
+
+    def is_taken(self, inbox: InboxId, deposit: DepositId) -> bool:
+        """Whether an item, or the tombstone of one, is at (inbox, deposit)."""
+        return bool(
+            self._number(
+                "SELECT EXISTS (SELECT 1 FROM items WHERE inbox = ?1 AND deposit = ?2)"
+                " OR EXISTS (SELECT 1 FROM tombstones WHERE inbox = ?1 AND deposit = ?2)",
+                inbox,
+                deposit,
+            )
+        )
+
+    def item_count(self, account: int) -> int:
+        return self._number("SELECT items FROM accounts WHERE account = ?", account)
+
+    def add_item(
+        self,
+        account: int,
+        inbox: InboxId,
+        deposit: DepositId,
+        handle: bytes,
+        body: bytes,
+        expires_hour: int,
+    ) -> None:
+        """Stores an item at a free (inbox, deposit) under a free (account, handle)."""
+        self._write(
+            "INSERT INTO items (account, inbox, deposit, handle, expires_hour, body)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            account,
+            inbox,
+            deposit,
+            handle,
+            expires_hour,
+            body,
+        )
+        self._write("UPDATE accounts SET items = items + 1 WHERE account = ?", account)
+        self._write("UPDATE inboxes SET accepted = accepted + 1 WHERE inbox = ?", inbox)
+
+    def next_item(self, account: int, after_arrival: int) -> Item | None:
+        """The account's oldest item that arrived later than `after_arrival`."""
+        row = self._row(
+            f"{_ITEM} WHERE account = ? AND arrival > ? ORDER BY arrival LIMIT 1",
+            account,
+            after_arrival,
+        )
+        return None if row is None else _item(row)
+
+    def item(self, account: int, arrival: int) -> Item | None:
+        row = self._row(f"{_ITEM} WHERE account = ? AND arrival = ?", account, arrival)
+        return None if row is None else _item(row)
+
+    def bury(self, account: int, handle: bytes, tombstone_hour: int, limit: int) -> bool:
+        """Puts a tombstone in place of the account's own item; whether there was one.
+
+        Above `limit` tombstones the account's oldest is forgotten.
+        """
+        row = self._row(
+            "SELECT arrival, inbox, deposit FROM items WHERE account = ? AND handle = ?",
+            account,
+            handle,
+        )
+        if row is None:
+            return False
+        arrival, inbox, deposit = row
+        self._write("DELETE FROM items WHERE arrival = ?", arrival)
+        self._write(
+            "INSERT INTO tombstones (inbox, deposit, account, expires_hour) VALUES (?, ?, ?, ?)",
+            inbox,
+            deposit,
+            account,
+            tombstone_hour,
+        )
+        self._write(
+            "UPDATE accounts SET items = items - 1, tombstones = tombstones + 1 WHERE account = ?",
+            account,
+        )
+        count = self._number("SELECT tombstones FROM accounts WHERE account = ?", account)
+        if count > limit:
+            self._forget_oldest_tombstone(account)
+        return True
+
+    def _forget_oldest_tombstone(self, account: int) -> None:
+        self._write(
+            "DELETE FROM tombstones WHERE (inbox, deposit) = (SELECT inbox, deposit FROM tombstones"
+            " WHERE account = ? ORDER BY expires_hour LIMIT 1)",
+            account,
+        )
+        self._write("UPDATE accounts SET tombstones = tombstones - 1 WHERE account = ?", account)
+
+    # -- expiry
+
+    def expired_inboxes(self, hour: int, limit: int) -> list[Inbox]:
+        """Up to `limit` inboxes whose hour has come, the earliest first."""
+        rows = self._connection.execute(
+            f"{_INBOX} WHERE expires_hour <= ? ORDER BY expires_hour LIMIT ?", (hour, limit)
+        )
+        return [_inbox(row) for row in rows]
+
+    def expire_items(self, hour: int, limit: int) -> int:
+        """Deletes up to `limit` items whose hour has come; how many."""
+        rows = self._connection.execute(
+            "SELECT arrival, account FROM items WHERE expires_hour <= ? LIMIT ?", (hour, limit)
+        ).fetchall()
+        for arrival, account in rows:
+            self._write("DELETE FROM items WHERE arrival = ?", arrival)
+            self._write("UPDATE accounts SET items = items - 1 WHERE account = ?", account)
+        return len(rows)
+
+    def expire_tombstones(self, hour: int, limit: int) -> int:
+        """Deletes up to `limit` tombstones whose hour has come; how many."""
+        rows = self._connection.execute(
+            "SELECT inbox, deposit, account FROM tombstones WHERE expires_hour <= ? LIMIT ?",
+            (hour, limit),
+        ).fetchall()
+        for inbox, deposit, account in rows:
+            self._write("DELETE FROM tombstones WHERE inbox = ? AND deposit = ?", inbox, deposit)
+            self._write(
+                "UPDATE accounts SET tombstones = tombstones - 1 WHERE account = ?", account
+            )
+        return len(rows)
+
+    def expire_accounts(self, hour: int, limit: int) -> list[int]:
+        """Removes up to `limit` accounts last used at or before `hour`, with all they had."""
+        rows = self._connection.execute(
+            "SELECT account FROM accounts WHERE used_hour <= ? LIMIT ?", (hour, limit)
+        ).fetchall()
+        for (account,) in rows:
+            self._write("DELETE FROM accounts WHERE account = ?", account)
+        return [cast(int, account) for (account,) in rows]
+
+    # -- counts and plumbing
+
+    def counts(self) -> StoreCounts:
+        return StoreCounts(
+            accounts=self.account_count(),
+            inboxes=self._number("SELECT count(*) FROM inboxes WHERE kind != ?", InboxKind.CLOSED),
+            items=self._number("SELECT count(*) FROM items"),
+            tombstones=self._number("SELECT count(*) FROM tombstones"),
+        )
+
+    def _write(self, statement: str, *values: apsw.SQLiteValue) -> None:
+        with _full_is_store_full():
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(statement, values)
+
+    def _row(
+        self, statement: str, *values: apsw.SQLiteValue
+    ) -> tuple[apsw.SQLiteValue, ...] | None:
+        return self._connection.execute(statement, values).fetchone()
+
+    def _number(self, statement: str, *values: apsw.SQLiteValue) -> int:
+        row = self._row(statement, *values)
+        if row is None or not isinstance(row[0], int):
+            raise LookupError("no such row")
+        return row[0]
+
+
+_INBOX = "SELECT inbox, account, kind, expires_hour, age, accepted FROM inboxes"
+_ITEM = "SELECT arrival, handle, inbox, deposit, body FROM items"
+
+
+def _inbox(row: tuple[apsw.SQLiteValue, ...]) -> Inbox:
+    inbox, account, kind, expires_hour, age, accepted = cast(
+        tuple[bytes, int, int, int, int, int], row
+    )
+    return Inbox(InboxId(inbox), account, InboxKind(kind), expires_hour, age, accepted)
+
+
+def _item(row: tuple[apsw.SQLiteValue, ...]) -> Item:
+    arrival, handle, inbox, deposit, body = cast(tuple[int, bytes, bytes, bytes, bytes], row)
+    return Item(arrival, handle, InboxId(inbox), DepositId(deposit), body)
+
+
+@contextmanager
+def _full_is_store_full() -> Iterator[None]:
+    try:
+        yield
+    except apsw.FullError as error:
+        raise NoRoomError from error
