@@ -17,6 +17,7 @@ from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import AccountKey, DepositId, InboxId
 from provider.store_schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 
+SqlValue = None | int | float | bytes | str
 NEVER = 1 << 40  # an expires_hour that no clock reaches
 
 
@@ -332,18 +333,16 @@ class MailboxStore:
             tombstones=self._number("SELECT count(*) FROM tombstones"),
         )
 
-    def _write(self, statement: str, *values: apsw.SQLiteValue) -> None:
+    def _write(self, statement: str, *values: SqlValue) -> None:
         with _full_is_store_full():
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute(statement, values)
 
-    def _row(
-        self, statement: str, *values: apsw.SQLiteValue
-    ) -> tuple[apsw.SQLiteValue, ...] | None:
+    def _row(self, statement: str, *values: SqlValue) -> tuple[SqlValue, ...] | None:
         return self._connection.execute(statement, values).fetchone()
 
-    def _number(self, statement: str, *values: apsw.SQLiteValue) -> int:
+    def _number(self, statement: str, *values: SqlValue) -> int:
         row = self._row(statement, *values)
         if row is None or not isinstance(row[0], int):
             raise LookupError("no such row")
@@ -354,14 +353,14 @@ _INBOX = "SELECT inbox, account, kind, expires_hour, age, accepted FROM inboxes"
 _ITEM = "SELECT arrival, handle, inbox, deposit, body FROM items"
 
 
-def _inbox(row: tuple[apsw.SQLiteValue, ...]) -> Inbox:
+def _inbox(row: tuple[SqlValue, ...]) -> Inbox:
     inbox, account, kind, expires_hour, age, accepted = cast(
         tuple[bytes, int, int, int, int, int], row
     )
     return Inbox(InboxId(inbox), account, InboxKind(kind), expires_hour, age, accepted)
 
 
-def _item(row: tuple[apsw.SQLiteValue, ...]) -> Item:
+def _item(row: tuple[SqlValue, ...]) -> Item:
     arrival, handle, inbox, deposit, body = cast(tuple[int, bytes, bytes, bytes, bytes], row)
     return Item(arrival, handle, InboxId(inbox), DepositId(deposit), body)
 
