@@ -1,0 +1,74 @@
+"""A person's side: sessions, fragments, outbox and inbox, the encrypted store, the commands.
+
+The names below are loaded when first used, so that importing `client` loads neither Twisted nor
+the session libraries (which bring pydantic).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from client.bundle import Bundle, PreKeys
+    from client.content import File, Message, Text
+    from client.file_name import safe_file_name
+    from client.fragments import fragment_count, padded_count, reassemble, split
+    from client.handshake_header import HandshakeHeader, handshake_fingerprint
+    from client.identity import Identity, IdentityKey
+    from client.invitation import Invitation, parse_invitation
+    from client.invitation_qr import invitation_qr
+    from client.safety_number import safety_number
+    from client.seal import deposit_id, open_fragment, seal_fragment
+    from client.session import Session, SessionState, accept_session, start_session
+    from client.store_vault import create_vault, open_vault
+
+_HOMES = {
+    "bundle": ("Bundle", "PreKeys"),
+    "content": ("File", "Message", "Text"),
+    "file_name": ("safe_file_name",),
+    "fragments": ("fragment_count", "padded_count", "reassemble", "split"),
+    "handshake_header": ("HandshakeHeader", "handshake_fingerprint"),
+    "identity": ("Identity", "IdentityKey"),
+    "invitation": ("Invitation", "parse_invitation"),
+    "invitation_qr": ("invitation_qr",),
+    "safety_number": ("safety_number",),
+    "seal": ("deposit_id", "open_fragment", "seal_fragment"),
+    "session": ("Session", "SessionState", "accept_session", "start_session"),
+    "store_vault": ("create_vault", "open_vault"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Bundle",
+    "File",
+    "HandshakeHeader",
+    "Identity",
+    "IdentityKey",
+    "Invitation",
+    "Message",
+    "PreKeys",
+    "Session",
+    "SessionState",
+    "Text",
+    "accept_session",
+    "create_vault",
+    "deposit_id",
+    "fragment_count",
+    "handshake_fingerprint",
+    "invitation_qr",
+    "open_fragment",
+    "open_vault",
+    "padded_count",
+    "parse_invitation",
+    "reassemble",
+    "safe_file_name",
+    "safety_number",
+    "seal_fragment",
+    "split",
+    "start_session",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'client' has no attribute {name!r}")
+    return getattr(import_module(f"client.{_HOME_OF[name]}"), name)
