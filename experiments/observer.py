@@ -58,10 +58,10 @@ def entropy_bits(posterior: Posterior) -> float:
 
 
 def trace_senders(rows: Sequence[Row], senders: int) -> list[Posterior]:
-    """For each packet that reached a mailbox, in order, the posterior over clients 1…`senders`.
+    """For each packet that ended at a provider, in order, the posterior over clients 1…`senders`.
 
     `rows` are in order of time. Packets of mixes' own loops carry no mass for any client; a packet
-    at a mailbox is surely a client's, so its posterior is normalised over clients. Packets that
+    that ends at a provider is surely a client's, so its posterior is normalised over clients. Packets that
     could only have come from before the trace began are left out.
     """
     pools: dict[int, _Pool] = defaultdict(lambda: _Pool(0, np.zeros(senders)))
@@ -88,7 +88,7 @@ def trace_senders(rows: Sequence[Row], senders: int) -> list[Posterior]:
             posterior = link.popleft() if link else nobody
             if row.kind is Kind.RELAY:
                 pools[row.at].enter(posterior)
-            elif row.kind is Kind.STORED and posterior.sum() > 0:
+            elif row.kind is Kind.DELIVER and posterior.sum() > 0:
                 found.append(posterior / posterior.sum())
     return found
 

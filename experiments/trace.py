@@ -21,8 +21,7 @@ class Kind(StrEnum):
     RELAY = "relay"  # a packet enters a node that holds it, or leaves after holding
     OWN_LOOP = "own_loop"  # a node sends a loop of its own
     LOOP_END = "loop_end"  # a node's own loop has come back
-    DELIVER = "deliver"  # a provider receives a packet for a mailbox, existing or not
-    STORED = "stored"  # the same, and the mailbox exists
+    DELIVER = "deliver"  # a provider receives a packet that ends there: payload or cover
     DROP = "drop"  # refused on arrival
     START = "start"  # the node has (re)started and holds nothing
 
