@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from client.handshake_header import HandshakeHeader, handshake_fingerprint
     from client.identity import Identity, IdentityKey
     from client.invitation import Invitation, parse_invitation
-    from client.invitation_qr import invitation_qr
-    from client.safety_number import safety_number
+    from client.qr_code import invitation_qr
+    from client.safety import safety_number
     from client.seal import deposit_id, open_fragment, seal_fragment
     from client.session import Session, SessionState, accept_session, start_session
     from client.store_vault import create_vault, open_vault
@@ -29,8 +29,8 @@ _HOMES = {
     "handshake_header": ("HandshakeHeader", "handshake_fingerprint"),
     "identity": ("Identity", "IdentityKey"),
     "invitation": ("Invitation", "parse_invitation"),
-    "invitation_qr": ("invitation_qr",),
-    "safety_number": ("safety_number",),
+    "qr_code": ("invitation_qr",),
+    "safety": ("safety_number",),
     "seal": ("deposit_id", "open_fragment", "seal_fragment"),
     "session": ("Session", "SessionState", "accept_session", "start_session"),
     "store_vault": ("create_vault", "open_vault"),
