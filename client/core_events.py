@@ -83,23 +83,7 @@ MessengerEvent = LinkUp | LinkDown | PacerStarted | SlotTaken | MailArrived | Pe
 PacerEvent = LinkUp | LinkDown | FillSlot
 
 
-# What a person writes and sees
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """`name` is the sender's word for it; it is made harmless before anyone sees it."""
-
-    name: str
-    data: bytes
-
-
-Content = Text | File
+# What a person sees
 
 
 @dataclass(frozen=True, slots=True)
