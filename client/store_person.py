@@ -58,6 +58,9 @@ class PersonTable:
             name, NetworkId(network), NodeNumber(provider), identity, account, loop_secret
         )
 
+    def exists(self) -> bool:
+        return one_row(self._db, "SELECT 1 FROM person") is not None
+
     def reserve_control_sequences(self, count: int) -> int:
         """The first of `count` numbers that no frame of this account has carried."""
         row = one_row(
