@@ -1,0 +1,120 @@
+"""Where the pure cores meet the machine: clock, files, sockets, terminal, process.
+
+A name is loaded when it is first used, so that a command which needs `Output` alone does not wait
+for Twisted.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hushmill.runtime.backoff import Backoff
+    from hushmill.runtime.clock import AnchoredClock, catch_up, monotonic, now, wall_clock_error
+    from hushmill.runtime.configuration import load_configuration, parse_configuration
+    from hushmill.runtime.connector import Connector
+    from hushmill.runtime.driver import Driver
+    from hushmill.runtime.files import (
+        atomic_write,
+        make_private_folder,
+        private_umask,
+        read_secret,
+        sync_folder,
+    )
+    from hushmill.runtime.frame_link import (
+        FrameLink,
+        LinkHandlers,
+        LinkLimits,
+        accepting_limits,
+        connecting_limits,
+    )
+    from hushmill.runtime.link_identity import LinkIdentity
+    from hushmill.runtime.listener import Listener, ListenerLimits, listen
+    from hushmill.runtime.local_time import local_time
+    from hushmill.runtime.logs import FieldFormatter, configure_logging
+    from hushmill.runtime.notify import notify_ready
+    from hushmill.runtime.output import HushmillCommand, HushmillGroup, Output, pass_output
+    from hushmill.runtime.process import run_service
+    from hushmill.runtime.reactor import DelayedCall, Reactor, Scheduler, install_reactor
+    from hushmill.runtime.system_randomness import SystemRandomness
+
+__all__ = [
+    "AnchoredClock",
+    "Backoff",
+    "Connector",
+    "DelayedCall",
+    "Driver",
+    "FieldFormatter",
+    "FrameLink",
+    "HushmillCommand",
+    "HushmillGroup",
+    "LinkHandlers",
+    "LinkIdentity",
+    "LinkLimits",
+    "Listener",
+    "ListenerLimits",
+    "Output",
+    "Reactor",
+    "Scheduler",
+    "SystemRandomness",
+    "accepting_limits",
+    "atomic_write",
+    "catch_up",
+    "configure_logging",
+    "connecting_limits",
+    "install_reactor",
+    "listen",
+    "load_configuration",
+    "local_time",
+    "make_private_folder",
+    "monotonic",
+    "notify_ready",
+    "now",
+    "parse_configuration",
+    "pass_output",
+    "private_umask",
+    "read_secret",
+    "run_service",
+    "sync_folder",
+    "wall_clock_error",
+]
+
+_NAMES_BY_MODULE = {
+    "backoff": ("Backoff",),
+    "clock": ("AnchoredClock", "catch_up", "monotonic", "now", "wall_clock_error"),
+    "configuration": ("load_configuration", "parse_configuration"),
+    "connector": ("Connector",),
+    "driver": ("Driver",),
+    "files": (
+        "atomic_write",
+        "make_private_folder",
+        "private_umask",
+        "read_secret",
+        "sync_folder",
+    ),
+    "frame_link": (
+        "FrameLink",
+        "LinkHandlers",
+        "LinkLimits",
+        "accepting_limits",
+        "connecting_limits",
+    ),
+    "link_identity": ("LinkIdentity",),
+    "listener": ("Listener", "ListenerLimits", "listen"),
+    "local_time": ("local_time",),
+    "logs": ("FieldFormatter", "configure_logging"),
+    "notify": ("notify_ready",),
+    "output": ("HushmillCommand", "HushmillGroup", "Output", "pass_output"),
+    "process": ("run_service",),
+    "reactor": ("DelayedCall", "Reactor", "Scheduler", "install_reactor"),
+    "system_randomness": ("SystemRandomness",),
+}
+_MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value

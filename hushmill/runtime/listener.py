@@ -1,0 +1,182 @@
+"""The accepting end of links, and how many there may be.
+
+Whoever opens sockets and says nothing must not keep honest peers out, so those who have not proven
+themselves have a budget of their own, and the oldest of them gives way to a newcomer. One address
+has a budget too. A proven peer has one link: a newer one replaces it, since the older is most
+likely the half-open rest of a connection that broke.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from twisted.internet.protocol import Factory
+
+from hushmill.drops import Drop
+from hushmill.identifiers import KeyHash
+from hushmill.link import LinkClass
+from hushmill.runtime.frame_link import FrameLink, LinkHandlers, LinkLimits, accepting_limits
+from hushmill.runtime.link_identity import LinkIdentity
+from hushmill.runtime.reactor import Port, Reactor
+from hushmill.runtime.tls import FrameTlsFactory, PeerCertificate, ServerTls
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerLimits:
+    """How many connections a listener holds: proven ones, unproven ones, and both together from one
+    address."""
+
+    proven: int = 1024
+    unproven: int = 256
+    per_address: int = 64
+
+
+class _Links(Factory[FrameLink]):
+    """Makes a FrameLink for each connection."""
+
+    noisy = False
+
+    def __init__(self, make: Callable[[], FrameLink]) -> None:
+        self._make = make
+
+    def buildProtocol(self, addr: Any) -> FrameLink:  # noqa: N802
+        return self._make()
+
+
+class _Admission(FrameTlsFactory):
+    """Refuses a connection before it costs a TLS session: Twisted closes it on None."""
+
+    def __init__(self, listener: "Listener", tls: ServerTls, links: _Links, reactor: Reactor):
+        super().__init__(tls, links, reactor)
+        self._listener = listener
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+        if not self._listener.admits(addr.host):
+            return None
+        protocol = super().buildProtocol(addr)
+        self._listener.admitted(cast("FrameLink", protocol.wrappedProtocol), addr.host)
+        return protocol
+
+
+class Listener:
+    """All links that came in at one port. Made by `listen`."""
+
+    def __init__(self, handlers: LinkHandlers, limits: ListenerLimits) -> None:
+        self._handlers = handlers
+        self._limits = limits
+        self._addresses: Counter[str] = Counter()
+        self._hosts: dict[FrameLink, str] = {}
+        self._unproven: dict[FrameLink, None] = {}  # in order of arrival
+        self._by_peer: dict[KeyHash, FrameLink] = {}
+        self._port: Port | None = None
+
+    @property
+    def port_number(self) -> int:
+        """The port that is listened on, for a listener asked for port 0."""
+        if self._port is None:
+            return 0
+        number: int = self._port.getHost().port
+        return number
+
+    @property
+    def connections(self) -> int:
+        """Open connections, proven or not."""
+        return len(self._hosts)
+
+    def close_unwelcome(self, is_welcome: Callable[[KeyHash], bool]) -> None:
+        """Ends the links of peers whose key is welcome no more (a new consensus)."""
+        for peer, link in list(self._by_peer.items()):
+            if not is_welcome(peer):
+                link.close()
+
+    def stop(self) -> None:
+        """Stops listening and ends every link."""
+        if self._port is not None:
+            self._port.stopListening()
+        for link in list(self._hosts):
+            link.abort()
+
+    # What the factory and the links call.
+
+    def begin(self, port: Port) -> None:
+        self._port = port
+
+    def admits(self, host: str) -> bool:
+        """Whether one more connection from `host` is taken; room is made among the unproven."""
+        proven = len(self._hosts) - len(self._unproven)
+        if self._addresses[host] >= self._limits.per_address or proven >= self._limits.proven:
+            self._handlers.on_drop(Drop.BUSY, 1)
+            return False
+        if len(self._unproven) >= self._limits.unproven:
+            oldest = next(iter(self._unproven))
+            del self._unproven[oldest]
+            self._handlers.on_drop(Drop.BUSY, 1)
+            oldest.abort()
+        return True
+
+    def admitted(self, link: FrameLink, host: str) -> None:
+        self._hosts[link] = host
+        self._addresses[host] += 1
+        self._unproven[link] = None
+
+    def proven(self, link: FrameLink) -> None:
+        self._unproven.pop(link, None)
+        if link.peer_hash is None:
+            return
+        older = self._by_peer.get(link.peer_hash)
+        self._by_peer[link.peer_hash] = link
+        if older is not None:
+            older.abort()
+
+    def gone(self, link: FrameLink) -> None:
+        self._unproven.pop(link, None)
+        if link.peer_hash is not None and self._by_peer.get(link.peer_hash) is link:
+            del self._by_peer[link.peer_hash]
+        host = self._hosts.pop(link, None)
+        if host is not None:
+            self._addresses[host] -= 1
+            if self._addresses[host] <= 0:
+                del self._addresses[host]
+
+
+_ASKS = {
+    LinkClass.NODE: PeerCertificate.REQUIRED,
+    LinkClass.CLIENT: PeerCertificate.NONE,
+    LinkClass.DIRECTORY: PeerCertificate.OPTIONAL,
+}
+
+
+def listen(
+    reactor: Reactor,
+    host: str,
+    port: int,
+    identity: LinkIdentity,
+    link_class: LinkClass,
+    frame_bytes: int,
+    handlers: LinkHandlers,
+    *,
+    is_welcome: Callable[[KeyHash], bool],
+    link_limits: LinkLimits | None = None,
+    listener_limits: ListenerLimits | None = None,
+) -> Listener:
+    """Listens on `host` (an address) and `port` (0: any free one).
+
+    NODE links need a certificate whose key `is_welcome`, asked at each handshake; DIRECTORY links
+    may show one and clients show none, and for these `is_welcome` judges only what is shown.
+    """
+    limits = link_limits or accepting_limits(link_class)
+    listener = Listener(handlers, listener_limits or ListenerLimits())
+    asks = _ASKS[link_class]
+
+    def judge(peer: KeyHash | None) -> bool:
+        return is_welcome(peer) if peer is not None else asks is not PeerCertificate.REQUIRED
+
+    def make() -> FrameLink:
+        return FrameLink(
+            reactor, frame_bytes, limits, handlers, judge, listener.proven, listener.gone
+        )
+
+    factory = _Admission(listener, ServerTls(identity, asks), _Links(make), reactor)
+    listener.begin(reactor.listenTCP(port, factory, backlog=512, interface=host))
+    return listener

@@ -1,0 +1,67 @@
+"""A service as a process: it runs until it is told to stop, and a bug ends it.
+
+Twisted by itself writes an exception to its log and goes on. Here one that nobody caught stops the
+process with exit 1, because a node with a bug in it must be red and not quiet. Bytes from peers
+cannot get that far: a link catches PeerError.
+"""
+
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import TYPE_CHECKING, cast
+
+from hushmill.runtime.files import private_umask
+from hushmill.runtime.reactor import Reactor, install_reactor
+
+if TYPE_CHECKING:
+    from twisted.logger import ILogObserver
+
+_log = logging.getLogger(__name__)
+
+
+def run_service(start: Callable[[Reactor], None]) -> None:
+    """Calls `start` on the running reactor and returns when the reactor is stopped (SIGTERM).
+
+    Raises whatever `start` raised (UserError for what an operator can mend), KeyboardInterrupt
+    after SIGINT, and the first exception that nothing caught.
+    """
+    from twisted.internet.error import ReactorNotRunning
+    from twisted.logger import globalLogBeginner
+
+    reactor = install_reactor()
+    private_umask()
+    ends: list[BaseException] = []
+
+    def end(error: BaseException) -> None:
+        if not ends:
+            ends.append(error)
+            with suppress(ReactorNotRunning):  # it is stopping already
+                reactor.stop()
+
+    def observe(event: dict[str, object]) -> None:
+        failure = event.get("log_failure")
+        error = getattr(failure, "value", None)
+        if isinstance(error, BaseException):
+            _log.error("unexpected exception", exc_info=error)
+            # Not at once: what was logged may be raised inside the reactor's own loop.
+            reactor.callFromThread(end, error)
+
+    def begin() -> None:
+        try:
+            start(reactor)
+        except BaseException as error:
+            end(error)
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        reactor.callFromThread(end, KeyboardInterrupt())
+
+    globalLogBeginner.beginLoggingTo(
+        [cast("ILogObserver", observe)], redirectStandardIO=False, discardBuffer=True
+    )
+    signal.signal(signal.SIGINT, interrupt)
+    reactor.callWhenRunning(begin)
+    reactor.run()
+    if ends:
+        raise ends[0]
