@@ -37,3 +37,5 @@ class Label(bytes, Enum):
     VAULT_PAGES = b"hushmill/vault/pages"
     VAULT_CHECK = b"hushmill/vault/check"
     VAULT_HEADER = b"hushmill/vault/header"
+    TRAFFIC_SLOT = b"hushmill/traffic/slot"  # docs/spec/traffic.md
+    TRAFFIC_LOOP = b"hushmill/traffic/loop"
