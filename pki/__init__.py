@@ -27,10 +27,12 @@ from pki.genesis import (
     GenesisSignature,
     assemble_genesis,
     read_genesis,
+    read_node_public,
     read_public,
     sign_genesis,
     with_signatures,
     write_genesis,
+    write_node_public,
     write_public,
 )
 from pki.routes import choose_mixes, choose_provider, draw_delay, loop_route, route_to
@@ -70,6 +72,7 @@ __all__ = [
     "open_descriptor",
     "open_signed",
     "read_genesis",
+    "read_node_public",
     "read_public",
     "route_to",
     "sign_descriptor",
@@ -77,6 +80,7 @@ __all__ = [
     "verify_consensus",
     "with_signatures",
     "write_genesis",
+    "write_node_public",
     "write_public",
 ]
 _LAZY = {"DirectoryClient": "pki.service"}

@@ -234,6 +234,19 @@ def read_public(data: bytes) -> AuthorityPublic:
         raise _configuration(f"The authority's public file is not valid: {error}") from error
 
 
+def write_node_public(node: GenesisNode) -> bytes:
+    """The text of `node-public.toml`: what a node's operator hands out, and the genesis takes."""
+    return _table(node)
+
+
+def read_node_public(data: bytes) -> GenesisNode:
+    """The inverse of `write_node_public`. Raises UserError(CONFIGURATION)."""
+    try:
+        return msgspec.toml.decode(data, type=GenesisNode)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _configuration(f"The node's public file is not valid: {error}") from error
+
+
 def _parse(data: bytes) -> _GenesisFile:
     if len(data) > GENESIS_BYTES_LIMIT:
         raise _configuration("The network file is too large.")
