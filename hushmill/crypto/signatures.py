@@ -6,6 +6,7 @@ one purpose never serves another.
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 
 from hushmill.crypto.labels import Label
 from hushmill.drops import Drop
@@ -31,7 +32,8 @@ class Ed25519VerifyKey:
     __slots__ = ("_key", "raw")
 
     def __init__(self, raw: bytes, reason: Drop = Drop.DOCUMENT) -> None:
-        if len(raw) != ED25519_PUBLIC_BYTES:
+        # OpenSSL accepts points of low order, for which anyone can make a signature.
+        if len(raw) != ED25519_PUBLIC_BYTES or not crypto_core_ed25519_is_valid_point(raw):
             raise PeerError(reason)
         try:
             self._key = Ed25519PublicKey.from_public_bytes(raw)
