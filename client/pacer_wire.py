@@ -30,7 +30,6 @@ class PacerSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_
     """Everything that the pacer knows. It holds the account key, and never a message's key."""
 
     parameters: Parameters
-    frame_bytes: int
     host: str
     port: int
     key_hash: bytes

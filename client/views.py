@@ -8,6 +8,8 @@ around or imitate our own output. Light: only the standard library.
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from client.rpc import Json, JsonObject
+
 # Joiners that real scripts and emoji need; they cannot reorder or hide a line.
 _KEPT_FORMATS = frozenset("\u200c\u200d")
 _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -64,3 +66,62 @@ def grouped(digits: str) -> list[str]:
     """A safety number as lines of four groups of five digits."""
     groups = [digits[start : start + 5] for start in range(0, len(digits), 5)]
     return [" ".join(groups[start : start + 4]) for start in range(0, len(groups), 4)]
+
+
+def objects(value: Json) -> list[JsonObject]:
+    """The objects in what the daemon sent as a list of them."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def contact_rows(value: Json) -> list[tuple[str, ...]]:
+    """Name, state and verification of each contact."""
+    rows: list[tuple[str, ...]] = []
+    for contact in objects(value):
+        name = shown(str(contact["name"]))
+        if contact["their_name"]:
+            name += f" (calls themselves {shown(str(contact['their_name']))})"
+        verified = "yes" if contact["verified"] else "no"
+        rows.append((name, str(contact["state"]), verified))
+    return rows
+
+
+def message_text(message: JsonObject, sent_at: str) -> str:
+    """A received message: one line of who and when, then the words, indented."""
+    marks = ""
+    if message["gap"]:
+        marks += "  [an earlier message is still missing]"
+    if message["late"]:
+        marks += "  [came late]"
+    head = f"{shown(str(message['contact']))}  {sent_at}{marks}"
+    if message["kind"] == "file":
+        size = size_text(float(str(message["size"])))
+        line = f"file {shown(str(message['file_name']))}, {size}"
+        if "saved" in message:
+            line += f", saved as {shown(str(message['saved']))}"
+        else:
+            line += "; get it with: hushmill inbox --save DIR"
+        return f"{head}\n{INDENT}{line}"
+    return "\n".join([head, *(INDENT + line for line in shown_lines(str(message["text"])))])
+
+
+def status_lines(status: JsonObject) -> Iterator[str]:
+    """The daemon's status, a line a fact."""
+    name, network = shown(str(status["name"])), shown(str(status["network"]))
+    yield f"{name or 'You'} in {network}, at {shown(str(status['provider_name']))}"
+    if status["link_refused"]:
+        yield "The provider refused your account. Ask its operator for a code, or choose another."
+    elif not status["link_up"]:
+        yield "Not connected: what you write stays queued and leaves when there is a network."
+    elif status["document_epoch"] is None:
+        yield "Connected; the directory of the network is on its way."
+    elif status["document_stale"]:
+        yield "Connected, but the network's directory is out of date: messages are held back."
+    else:
+        yield "Connected."
+    counts = status["messages"]
+    if isinstance(counts, dict):
+        parts = [f"{count} {state}" for state, count in counts.items() if count]
+        yield f"Your messages: {', '.join(parts) or 'none yet'}."
+    yield f"Contacts: {status['contacts']}."
+    yield f"Own loops: {status['loops_returned']} of {status['loops_sent']} came back."
+    yield f"Cover costs about {size_text(float(str(status['bytes_a_day'])))} a day each way."

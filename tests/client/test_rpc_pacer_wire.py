@@ -22,7 +22,6 @@ from hushmill.parameters import Parameters
 FORMAT = RecordFormat(40)
 SETUP = PacerSetup(
     parameters=Parameters(),
-    frame_bytes=40,
     host="127.0.0.1",
     port=4000,
     key_hash=b"h" * 32,

@@ -1,0 +1,191 @@
+"""`send` and `inbox`: what people say to each other."""
+
+import base64
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from client.commands_options import connect, profile_option
+from client.rpc import JsonObject
+from client.rpc_client import DaemonConnection
+from client.views import message_text, objects
+from hushmill.errors import ExitCode, UserError
+from hushmill.runtime import HushmillCommand, Output, local_time, pass_output
+
+CONTENT_LIMIT = 2 * 1024 * 1024  # bytes; what `client.content` allows a file, and not imported
+FOLLOW_SECONDS = 30.0
+SAVE_NAMES = 1000  # `name (2)`, `name (3)`, … are tried up to here
+INBOX_PAGE = 8  # messages in one answer: so many of the longest fit its line
+
+
+@click.command(cls=HushmillCommand)
+@click.argument("contact")
+@click.argument("text", required=False)
+@click.option(
+    "--file",
+    "attachment",
+    metavar="PATH",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Send this file.",
+)
+@click.option(
+    "--wait",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 86400),
+    help="Wait so long for the message to be delivered; exit 9 if it was not.",
+)
+@profile_option
+@pass_output
+def send(
+    output: Output,
+    contact: str,
+    text: str | None,
+    attachment: Path | None,
+    wait: float | None,
+    folder: Path | None,
+) -> None:
+    """Send TEXT, or a file, to CONTACT.
+
+    TEXT `-` reads standard input. The message is safe in your daemon's store when the command
+    returns; it leaves whenever there is a network.
+    """
+    if (text is None) == (attachment is None):
+        raise click.UsageError("Give a text, - for standard input, or --file PATH.")
+    params: JsonObject = {"contact": contact}
+    if attachment is not None:
+        params["file"] = {"name": attachment.name, "data": _base64(_file_bytes(attachment))}
+    elif text == "-":
+        params["text"] = _standard_input()
+    else:
+        params["text"] = text
+    with connect(folder) as daemon:
+        sent = daemon.call("send", params)
+        if wait is not None:
+            sent |= daemon.call("wait", {"id": sent["id"], "seconds": wait}, seconds=wait)
+    if wait is not None and sent["state"] != "delivered":
+        raise UserError(
+            f"Not delivered within {wait:g} s. The message stays queued and goes on by itself; "
+            "see it with: hushmill status",
+            ExitCode.TIMEOUT,
+        )
+    output.result(sent, human=f"{sent['state']} ({sent['id']})")
+
+
+def _file_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONTENT_LIMIT + 1)
+    except OSError as error:
+        raise UserError(
+            f"The file {path} cannot be read: {error.strerror}.", ExitCode.NOT_FOUND
+        ) from error
+    return _bounded(data)
+
+
+def _standard_input() -> str:
+    data = _bounded(sys.stdin.buffer.read(CONTENT_LIMIT + 1))
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            "Standard input is not UTF-8 text. Send it as a file: --file PATH", ExitCode.USAGE
+        ) from error
+
+
+def _bounded(data: bytes) -> bytes:
+    if len(data) > CONTENT_LIMIT:
+        raise UserError(
+            f"That is more than {CONTENT_LIMIT} bytes, the most that one message holds. "
+            "Cut it into parts.",
+            ExitCode.USAGE,
+        )
+    return data
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+@click.command(cls=HushmillCommand)
+@click.option("--follow", is_flag=True, help="Go on showing what arrives, until interrupted.")
+@click.option("--contact", metavar="NAME", help="Only what this contact sent.")
+@click.option(
+    "--after", metavar="ORDER", type=click.IntRange(0), default=0, help="Only later than ORDER."
+)
+@click.option(
+    "--save",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write received files into DIR; nothing there is replaced.",
+)
+@profile_option
+@pass_output
+def inbox(
+    output: Output,
+    follow: bool,
+    contact: str | None,
+    after: int,
+    save: Path | None,
+    folder: Path | None,
+) -> None:
+    """Show what has arrived, in its order."""
+    with connect(folder) as daemon:
+        for message in _arrivals(daemon, contact, after, follow):
+            if save is not None and message["kind"] == "file":
+                message["saved"] = str(_save(daemon, message, save))
+            sent_at = local_time(float(str(message["sent_at"])))
+            output.row(message, human=message_text(message, sent_at))
+
+
+def _arrivals(
+    daemon: DaemonConnection, contact: str | None, after: int, follow: bool
+) -> Iterator[JsonObject]:
+    """Received messages in their order; with `follow`, without an end."""
+    while True:
+        seconds = FOLLOW_SECONDS if follow else 0.0
+        params: JsonObject = {"after": after, "seconds": seconds, "limit": INBOX_PAGE}
+        answer = daemon.call("inbox", params | {"contact": contact}, seconds=seconds)
+        messages = objects(answer["messages"])
+        for message in messages:
+            after = max(after, int(str(message["order"])))
+            yield message
+        if not messages and not follow:
+            return
+
+
+def _save(daemon: DaemonConnection, message: JsonObject, folder: Path) -> Path:
+    """Writes a received file and returns where. A file that is there already with the same bytes
+    is that file; one with other bytes is left alone, and the next name is tried."""
+    data = base64.b64decode(str(daemon.call("attachment", {"id": message["id"]})["data"]))
+    # The daemon has made the name harmless; whatever it says, it must stay inside the folder.
+    name = Path(str(message["file_name"])).name or "file"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in _names(folder, name):
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
+                    return path
+                continue
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            return path
+    except OSError as error:
+        raise UserError(
+            f"The file cannot be written into {folder}: {error.strerror}.", ExitCode.PERMISSION
+        ) from error
+    raise UserError(
+        f"{folder} is full of files named like {name!r}. Choose another folder.",
+        ExitCode.CONFIGURATION,
+    )
+
+
+def _names(folder: Path, name: str) -> Iterator[Path]:
+    yield folder / name
+    stem, suffix = Path(name).stem, Path(name).suffix
+    for number in range(2, SAVE_NAMES):
+        yield folder / f"{stem} ({number}){suffix}"
