@@ -1,0 +1,51 @@
+"""What an account signs, and what a new one pays."""
+
+from hashlib import blake2b
+
+import pytest
+
+from hushmill.errors import UsageError
+from hushmill.identifiers import AccountKey, NetworkId
+from hushmill.link import (
+    PROOF_OF_WORK_BITS,
+    exporter_challenge,
+    is_proof_of_work,
+    solve_proof_of_work,
+)
+
+ACCOUNT = AccountKey(bytes(range(32)))
+NETWORK = NetworkId(bytes(range(32, 64)))
+
+
+def test_signs_the_exporter_under_a_constant() -> None:
+    challenge = exporter_challenge(bytes(range(32)))
+    assert challenge == b"hushmill account on this link 1\x00" + bytes(range(32))
+    assert challenge != exporter_challenge(bytes(32))
+    with pytest.raises(UsageError):
+        exporter_challenge(bytes(31))
+
+
+def test_solves_what_it_then_accepts() -> None:
+    nonce = solve_proof_of_work(ACCOUNT, NETWORK)
+    assert len(nonce) == 8
+    assert is_proof_of_work(ACCOUNT, NETWORK, nonce)
+    digest = blake2b(ACCOUNT + NETWORK + nonce, digest_size=32, person=b"hushmill work 1").digest()
+    assert digest[:2] == b"\x00\x00"
+    assert PROOF_OF_WORK_BITS == 16
+
+
+def test_refuses_a_proof_for_another_account_network_or_nonce() -> None:
+    nonce = solve_proof_of_work(ACCOUNT, NETWORK)
+    assert not is_proof_of_work(AccountKey(bytes(32)), NETWORK, nonce)
+    assert not is_proof_of_work(ACCOUNT, NetworkId(bytes(32)), nonce)
+    assert not is_proof_of_work(ACCOUNT, NETWORK, bytes(8))
+    assert not is_proof_of_work(ACCOUNT, NETWORK, nonce + b"\x00")
+    assert not is_proof_of_work(ACCOUNT, NETWORK, nonce[:-1])
+
+
+def test_counts_bits_exactly() -> None:
+    nonce = solve_proof_of_work(ACCOUNT, NETWORK, bits=4)
+    digest = blake2b(ACCOUNT + NETWORK + nonce, digest_size=32, person=b"hushmill work 1").digest()
+    zeros = 256 - int.from_bytes(digest, "big").bit_length()
+    assert is_proof_of_work(ACCOUNT, NETWORK, nonce, bits=zeros)
+    assert not is_proof_of_work(ACCOUNT, NETWORK, nonce, bits=zeros + 1)
