@@ -51,7 +51,8 @@ class FillSlot:
 
 @dataclass(frozen=True, slots=True)
 class SlotTaken:
-    """Slot `number` of `stream` has left, with what `revision` put into it."""
+    """Slot `number` of `stream` has left, with what `revision` put into it. These come in the order
+    in which the frames left: the n-th since LinkUp has the control sequence n."""
 
     stream: Stream
     number: int

@@ -2,7 +2,8 @@
 
 When frames leave depends on nothing but the rates and the randomness given: not on what is in the
 frames, on whether anyone writes, nor on the link. A tick with the link down passes, and its frame
-stays for the next one. Spec: docs/spec/traffic.md (Slots).
+stays for the next one. The pacer numbers the frames of a link session as they leave, from 1: only
+here is their order known. Spec: docs/spec/traffic.md (Slots).
 """
 
 from typing import assert_never
@@ -17,6 +18,7 @@ from client.core_events import (
     SlotTaken,
     Stream,
 )
+from hushmill.link import renumbered
 from hushmill.parameters import Parameters
 from hushmill.randomness import Randomness
 from hushmill.traffic import PoissonProcess
@@ -39,6 +41,7 @@ class PacerCore:
         self._first_free = dict.fromkeys(Stream, 0)  # every slot below it has been taken
         self._link_is_up = False
         self._has_begun = False
+        self._sequence = 0  # of the last frame on this link session
         self.missed = dict.fromkeys(Stream, 0)  # ticks with the link up and no frame ready
         self.passed = dict.fromkeys(Stream, 0)  # ticks with the link down
         self.refused = 0  # frames beyond SLOTS_KEPT
@@ -48,6 +51,7 @@ class PacerCore:
         match event:
             case LinkUp():
                 self._link_is_up = True
+                self._sequence = 0
             case LinkDown():
                 self._link_is_up = False
             case FillSlot():
@@ -101,4 +105,6 @@ class PacerCore:
             return []
         taken = slots.pop(min(slots))
         self._first_free[stream] = taken.number + 1
-        return [SendFrame(taken.frame), SlotTaken(stream, taken.number, taken.revision)]
+        self._sequence += 1
+        frame = renumbered(taken.frame, self._sequence)
+        return [SendFrame(frame), SlotTaken(stream, taken.number, taken.revision)]

@@ -61,16 +61,6 @@ class PersonTable:
     def exists(self) -> bool:
         return one_row(self._db, "SELECT 1 FROM person") is not None
 
-    def reserve_control_sequences(self, count: int) -> int:
-        """The first of `count` numbers that no frame of this account has carried."""
-        row = one_row(
-            self._db,
-            "UPDATE person SET control_sequence = control_sequence + ?"
-            " RETURNING control_sequence - ?",
-            (count, count),
-        )
-        return int(row[0]) if row else 0
-
     def keep_documents(self, keeper: bytes) -> None:
         self._db.execute("UPDATE person SET keeper = ?", (keeper,))
 

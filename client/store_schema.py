@@ -15,7 +15,6 @@ CREATE TABLE person (
     identity BLOB NOT NULL,          -- 32-byte seed
     account BLOB NOT NULL,           -- 32-byte seed, known to the provider by its public half
     loop_secret BLOB NOT NULL,       -- 32 bytes: by it we know our own loops again
-    control_sequence INTEGER NOT NULL DEFAULT 0,  -- none at or above it has been used
     keeper BLOB                      -- the document keeper's state, documents included
 ) STRICT;
 

@@ -27,6 +27,7 @@ from hushmill.link.control import (
     Control,
     InboxOperation,
     MailHandle,
+    renumbered,
 )
 from hushmill.link.cutting import DIRECTORY_MESSAGE_LIMIT, MessageAssembler, MessageCutter
 from hushmill.link.directory import (
@@ -95,5 +96,6 @@ __all__ = [
     "exporter_challenge",
     "frame_bytes",
     "is_proof_of_work",
+    "renumbered",
     "solve_proof_of_work",
 ]

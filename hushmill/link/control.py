@@ -19,6 +19,7 @@ MailHandle = NewType("MailHandle", bytes)  # 8 bytes, names one stored item to i
 MAIL_HANDLE_BYTES = 8
 NO_HANDLE = MailHandle(bytes(MAIL_HANDLE_BYTES))
 HANDLES_IN_CONTROL = 8
+_SEQUENCE_BYTES = 4
 NEWEST_DOCUMENT = Epoch(0)  # as piece_epoch: whatever the provider holds as newest
 
 
@@ -35,11 +36,13 @@ class InboxOperation(IntEnum):
 class Control:
     """What a client tells its provider beside a packet.
 
-    `sequence` (u32) rises with each frame of an account; answers name the highest one whose effects
-    are committed. `first_mix` is where the packet goes (NO_NODE: relay nothing). `piece_epoch` and
-    `piece_index` ask for a piece of the consensus. `one_time_inbox` is registered in every frame,
-    needed or not. `handles` are exactly eight items that the client has committed (NO_HANDLE for
-    none). `inbox` means nothing where `operation` is NONE, and is random there.
+    `sequence` (u32) rises with each frame of a session; answers name the highest one whose effects
+    are committed. The pacer writes it as the frame leaves (`renumbered`), since frames of three
+    streams are made ahead and leave in an order that nobody knows before. `first_mix` is where the
+    packet goes (NO_NODE: relay nothing). `piece_epoch` and `piece_index` ask for a piece of the
+    consensus. `one_time_inbox` is registered in every frame, needed or not. `handles` are exactly
+    eight items that the client has committed (NO_HANDLE for none). `inbox` means nothing where
+    `operation` is NONE, and is random there.
     """
 
     sequence: int
@@ -65,7 +68,7 @@ class Control:
         try:
             fields = b"".join(
                 (
-                    self.sequence.to_bytes(4, "big"),
+                    self.sequence.to_bytes(_SEQUENCE_BYTES, "big"),
                     self.first_mix.to_bytes(2, "big"),
                     self.piece_epoch.to_bytes(4, "big"),
                     self.piece_index.to_bytes(2, "big"),
@@ -87,7 +90,7 @@ class Control:
             raise PeerError(Drop.FRAME)
         reader = Reader(data)
         return cls(
-            sequence=reader.integer(4),
+            sequence=reader.integer(_SEQUENCE_BYTES),
             first_mix=NodeNumber(reader.integer(2)),
             piece_epoch=Epoch(reader.integer(4)),
             piece_index=reader.integer(2),
@@ -99,6 +102,11 @@ class Control:
                 MailHandle(reader.take(MAIL_HANDLE_BYTES)) for _ in range(HANDLES_IN_CONTROL)
             ),
         )
+
+
+def renumbered(frame: bytes, sequence: int) -> bytes:
+    """A relay-and-fetch frame with another sequence, which stands right behind its first byte."""
+    return frame[:1] + sequence.to_bytes(_SEQUENCE_BYTES, "big") + frame[1 + _SEQUENCE_BYTES :]
 
 
 def _operation(code: int) -> InboxOperation:
