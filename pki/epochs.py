@@ -24,6 +24,11 @@ def vote_window_seconds(parameters: Parameters) -> float:
     return max(2.0 * parameters.skew_seconds, parameters.epoch_seconds / 12)
 
 
+def next_document_due(epoch: Epoch, parameters: Parameters) -> float:
+    """The Unix time in `epoch` from which the next epoch's document can be expected."""
+    return epoch_middle(epoch, parameters) + vote_window_seconds(parameters) / 2
+
+
 def next_epoch(epoch: Epoch) -> Epoch:
     return Epoch(epoch + 1)
 

@@ -10,8 +10,9 @@ from hushmill import codec
 from hushmill.drops import Drop
 from hushmill.errors import ExitCode, PeerError, UserError
 from hushmill.identifiers import Epoch
+from hushmill.link import NEWEST
 from pki.consensus import DOCUMENT_BYTES_LIMIT, NO_DOCUMENT, Consensus, verify_consensus
-from pki.epochs import epoch_at, epoch_start, last_served, next_epoch
+from pki.epochs import epoch_at, epoch_start, last_served, next_document_due
 from pki.fields import NetworkField, SecondsField
 from pki.genesis import Genesis
 
@@ -60,6 +61,10 @@ class DocumentKeeper:
     def newest_data(self) -> bytes | None:
         """The signed bytes of `newest`."""
         return self._documents[-1][1] if self._documents else None
+
+    def held_data(self) -> tuple[bytes, ...]:
+        """The signed bytes of all held documents, the older first."""
+        return tuple(data for _, data in self._documents)
 
     def data_of(self, epoch: Epoch) -> bytes | None:
         """The signed bytes of a held document."""
@@ -125,17 +130,22 @@ class DocumentKeeper:
         )
 
     def wanted(self, wall: float) -> Epoch | None:
-        """The epoch of the document to ask for next; None when the next epoch's is held already.
+        """Which document to ask for now: NEWEST, an epoch, or None.
 
-        The present epoch's comes first: a document of the next one has no keys for the present.
+        The newest, while the present epoch's is missing or the next one's is due; and its
+        predecessor, when the newest has not begun: it has no keys for the present.
         """
-        epoch = epoch_at(self._witness(wall), self._genesis.parameters)
+        now = self._witness(wall)
+        parameters = self._genesis.parameters
+        epoch = epoch_at(now, parameters)
         newest = self.newest
         if newest is None or newest.epoch < epoch:
-            return epoch
-        if newest.epoch > epoch and all(held.epoch > epoch for held, _ in self._documents):
-            return None if newest.previous == NO_DOCUMENT else newest.previous_epoch
-        return next_epoch(epoch) if newest.epoch == epoch else None
+            return NEWEST
+        if newest.epoch == epoch:
+            return NEWEST if now >= next_document_due(epoch, parameters) else None
+        is_ready = any(held.epoch <= epoch for held, _ in self._documents)
+        is_first = newest.previous == NO_DOCUMENT
+        return None if is_ready or is_first else newest.previous_epoch
 
     def _witness(self, wall: float) -> float:
         """The latest time ever seen: what ran out stays out when a clock steps back."""
