@@ -9,6 +9,7 @@ import unicodedata
 FILE_NAME_BYTES = 200  # below the 255 of file systems, so that " (2)" still fits
 _FALLBACK = "file"
 _EXTENSION_BYTES = 20
+_ROUNDS = 10  # two are enough for every name we know
 # Not for file systems, shells or pages; U+2044, U+2215 and U+29F8 look like a slash.
 _REPLACED = frozenset('<>:"|?*%$`&;\u2044\u2215\u29f8\u29f5\ufe68')
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters by category, blank to the eye
@@ -20,21 +21,27 @@ _DEVICES = frozenset(
 
 def safe_file_name(claimed: str) -> str:
     """One path component of 1–200 bytes in UTF-8; applied to its own result it changes nothing."""
+    name = claimed
+    for _ in range(_ROUNDS):
+        cleaned = _cleaned(name)
+        if cleaned == name:
+            return name
+        name = cleaned
+    return _FALLBACK
+
+
+def _cleaned(name: str) -> str:
+    """One round: a cut can bare a space or a device's name, which the next one sees."""
     # Compatibility forms first: a full-width slash becomes the slash that is then cut at.
-    text = unicodedata.normalize("NFKC", claimed)
-    text = text.replace("\\", "/").rsplit("/", 1)[-1]
-    text = "".join(_shown(character) for character in text)
-    text = unicodedata.normalize("NFKC", text)
-    text = _trimmed(text.replace("/", "_"))
+    text = unicodedata.normalize("NFKC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    text = _trimmed("".join(_shown(character) for character in text))
     stem, dot, extension = text.rpartition(".")
     if dot and len(extension.encode()) <= _EXTENSION_BYTES:
         room = FILE_NAME_BYTES - len(extension.encode()) - 1
         text = f"{_trimmed(_cut(stem, room))}.{extension}"
-    else:
-        text = _cut(text, FILE_NAME_BYTES)
-    text = _trimmed(text)
+    text = _trimmed(_cut(text, FILE_NAME_BYTES))
     if text.split(".", 1)[0].rstrip().lower() in _DEVICES:
-        text = _trimmed(_cut(f"_{text}", FILE_NAME_BYTES))
+        text = _cut(f"_{text}", FILE_NAME_BYTES)
     return text or _FALLBACK
 
 
