@@ -126,8 +126,8 @@ class Pacer:
         match self._frames.decode_downstream(frame):
             case Welcome(status=WelcomeStatus.ACCEPTED):
                 self._is_welcome = True
+                self._tell(LinkUp())  # first: the slots that follow are counted from it
                 self._driver.receive(LinkUp())
-                self._tell(LinkUp())
             case Welcome(status=status):
                 self._tell(LinkRefused(status))
                 link.close()
