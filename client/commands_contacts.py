@@ -15,11 +15,11 @@ INVITATION_FILE_LIMIT = 64 * 1024  # bytes of text in which an invitation is loo
 
 
 @click.command(cls=HushmillCommand)
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--qr", is_flag=True, help="Show the invitation as a QR code too.")
 @profile_option
 @pass_output
-def invite(output: Output, name: str, qr: bool, folder: Path | None) -> None:
+def invite(output: Output, name: str | None, qr: bool, folder: Path | None) -> None:
     """Make an invitation for one person, whom you will call NAME.
 
     Give the text to that person alone, over a channel that you trust: whoever has it can answer in
@@ -27,6 +27,7 @@ def invite(output: Output, name: str, qr: bool, folder: Path | None) -> None:
     """
     with connect(folder) as daemon:
         answer = daemon.call("invite", {"name": name})
+    name = str(answer["name"])
     lines = [str(answer["link"])]
     if qr and not output.is_json:
         from client.qr_code import invitation_qr
