@@ -102,11 +102,16 @@ def classical(secret: bytes, public: bytes) -> bytes:
 def decapsulate(suite: str, secret: bytes, ciphertext: bytes) -> bytes:
     if suite == "x25519":
         return classical(secret, ciphertext)
-    expanded = hashlib.shake_256(secret).digest(96)
+    expanded = expand(secret)
     shared_x = classical(expanded[64:], ciphertext[1088:])
     shared_m = post_quantum(expanded, ciphertext)
     public_x = X25519PrivateKey.from_private_bytes(expanded[64:]).public_key().public_bytes_raw()
     return combine(shared_m, shared_x, ciphertext[1088:], public_x)
+
+
+def expand(seed: bytes) -> bytes:
+    """X-Wing's seed: ML-KEM's 64 bytes, then the X25519 scalar."""
+    return hashlib.shake_256(seed).digest(96)
 
 
 def post_quantum(expanded: bytes, ciphertext: bytes) -> bytes:

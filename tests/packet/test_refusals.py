@@ -4,7 +4,6 @@ The hostile packets here are complete: their MACs hold for whoever accepts the b
 the refusal under test stands in the way.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
 
@@ -74,7 +73,7 @@ def zero_shared_ciphertext(net: World, classical: bytes) -> tuple[bytes, bytes]:
     if net.format.geometry.kem is X25519_KEM:
         return classical, bytes(32)
     honest, _ = public.encapsulate()
-    expanded = hashlib.shake_256(net.keys[0].secret.raw).digest(96)
+    expanded = independent.expand(net.keys[0].secret.raw)
     shared_m = independent.post_quantum(expanded, honest)
     combined = independent.combine(shared_m, bytes(32), classical, public.raw[1184:])
     return honest[:1088] + classical, combined
@@ -111,7 +110,7 @@ def test_refuses_the_second_encoding_of_one_secret(kem: Kem) -> None:
     assert isinstance(net.open(sealed_for(net, ciphertext, shared), 0).instruction, Deliver)
     second = ciphertext[:-1] + bytes([ciphertext[-1] | 0x80])
     if kem is XWING_KEM:  # the combiner hashes the X25519 ciphertext, so the secret changes with it
-        expanded = hashlib.shake_256(net.keys[0].secret.raw).digest(96)
+        expanded = independent.expand(net.keys[0].secret.raw)
         shared_m = independent.post_quantum(expanded, second)
         shared_x = independent.classical(expanded[64:], ciphertext[1088:])
         public_x = net.keys[0].secret.public.raw[1184:]
@@ -156,7 +155,7 @@ class HalfXWing:
         return self.whole.public
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
-        expanded = hashlib.shake_256(self.raw).digest(96)
+        expanded = independent.expand(self.raw)
         mlkem = independent.post_quantum(expanded, ciphertext)
         classical = independent.classical(expanded[64:], ciphertext[1088:])
         return independent.combine(
