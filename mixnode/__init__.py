@@ -1,4 +1,10 @@
-"""Mix nodes: the door of `mixnode`. Spec: docs/spec/mixing.md."""
+"""Mix nodes: the door of `mixnode`. What needs Twisted or files is loaded when it is first used.
+
+Spec: docs/spec/mixing.md.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from mixnode.counters import Counters
 from mixnode.events import (
@@ -12,9 +18,23 @@ from mixnode.events import (
     SendPacket,
     TagsSynced,
 )
+from mixnode.frames import open_frame
 from mixnode.key_schedule import KeySchedule
 from mixnode.limits import MixLimits
 from mixnode.mix_core import MixCore
+
+if TYPE_CHECKING:
+    from mixnode.checks import check_node
+    from mixnode.node_directory import (
+        NodeDirectory,
+        NodeSettings,
+        create_node_directory,
+        install_network,
+        open_node_directory,
+    )
+    from mixnode.node_keys import NodeKeys
+    from mixnode.service import NodeExtension, NodeService, PlainMix, run_node
+    from mixnode.status_file import NodeStatus, read_status
 
 __all__ = [
     "Arrived",
@@ -28,6 +48,42 @@ __all__ = [
     "MixEffect",
     "MixEvent",
     "MixLimits",
+    "NodeDirectory",
+    "NodeExtension",
+    "NodeKeys",
+    "NodeService",
+    "NodeSettings",
+    "NodeStatus",
+    "PlainMix",
     "SendPacket",
     "TagsSynced",
+    "check_node",
+    "create_node_directory",
+    "install_network",
+    "open_frame",
+    "open_node_directory",
+    "read_status",
+    "run_node",
 ]
+
+_HOMES = {
+    "NodeDirectory": "node_directory",
+    "NodeExtension": "service",
+    "NodeKeys": "node_keys",
+    "NodeService": "service",
+    "NodeSettings": "node_directory",
+    "NodeStatus": "status_file",
+    "PlainMix": "service",
+    "check_node": "checks",
+    "create_node_directory": "node_directory",
+    "install_network": "node_directory",
+    "open_node_directory": "node_directory",
+    "read_status": "status_file",
+    "run_node": "service",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f"mixnode.{_HOMES[name]}"), name)
+    raise AttributeError(name)

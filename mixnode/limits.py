@@ -29,4 +29,9 @@ class MixLimits:
     @property
     def held_bytes(self) -> int:
         """What is left of the budget for held packets."""
-        return self.budget_bytes - KEYS_AT_ONCE * self.tags_per_key * TAG_BYTES
+        return self.budget_bytes - self.tags_bytes(self.tags_per_key)
+
+    @staticmethod
+    def tags_bytes(tags_per_key: int) -> int:
+        """What the tags of all keys that are open at once may take."""
+        return KEYS_AT_ONCE * tags_per_key * TAG_BYTES

@@ -9,6 +9,7 @@ touches files blocks, and an OSError from them is the end of the process.
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from threading import Lock
 
 from hushmill.crypto import Kem, KemSecret
 from hushmill.errors import UsageError
@@ -25,12 +26,13 @@ from mixnode.replay_log import (
 
 
 class NodeKeys:
-    """Keys in memory are replaced as a whole mapping, so that a reader on another thread always
-    sees a consistent one."""
+    """Two threads may use it: keys in memory are replaced as a whole mapping, so that a reader
+    always sees a consistent one, and whoever touches files holds the lock."""
 
     def __init__(self, directory: Path, kem: Kem, node: NodeNumber) -> None:
         """Loads what is on disk. `restored` has the surviving keys' tags; `destroyed` names the
         epochs whose keys had no valid log."""
+        self._lock = Lock()
         self._directory = directory
         self._kem = kem
         self._node = node
@@ -57,37 +59,37 @@ class NodeKeys:
 
     def make(self, epochs: Iterable[Epoch]) -> None:
         """Returns when every one of `epochs` has a key and a log on disk."""
-        for epoch in epochs:
-            if epoch in self._keys:
-                continue
-            secret = self._kem.generate()
-            self._logs[epoch] = create_log(self._log_path(epoch), _binding(secret))
-            self._write_key(epoch, secret)
-            self._keys = {**self._keys, epoch: NodeKey(self._node, epoch, secret)}
+        with self._lock:
+            for epoch in epochs:
+                if epoch not in self._keys:
+                    self._make_one(epoch)
 
     def log(self, epoch: Epoch, tags: tuple[ReplayTag, ...]) -> None:
         """Returns when `tags` are on disk, or at once when the key is gone: nothing can be
         replayed to it."""
-        if epoch in self._logs:
-            self._logs[epoch].append(tags)
+        with self._lock:
+            if epoch in self._logs:
+                self._logs[epoch].append(tags)
 
     def erase_before(self, first_kept: Epoch) -> None:
         """Returns when keys and logs of every epoch below `first_kept` are gone from the disk."""
-        old = [epoch for epoch in self._keys if epoch < first_kept]
-        self._keys = {epoch: key for epoch, key in self._keys.items() if epoch >= first_kept}
-        for epoch in old:
-            self._destroy(epoch)
+        with self._lock:
+            old = [epoch for epoch in self._keys if epoch < first_kept]
+            self._keys = {epoch: key for epoch, key in self._keys.items() if epoch >= first_kept}
+            for epoch in old:
+                self._destroy(epoch)
 
     def close(self) -> None:
-        for log in self._logs.values():
-            log.close()
-        self._logs.clear()
+        with self._lock:
+            for log in self._logs.values():
+                log.close()
+            self._logs.clear()
 
     def _load(self) -> None:
         for path in self._directory.glob("*.new"):
             _erase_file(path)
         keys: dict[Epoch, NodeKey] = {}
-        for path in sorted(self._directory.glob("*.key")):
+        for path in sorted(self._directory.glob("[0-9]*.key")):
             epoch = Epoch(int(path.stem))
             try:
                 secret = self._kem.load_secret(path.read_bytes())
@@ -99,10 +101,17 @@ class NodeKeys:
             keys[epoch] = NodeKey(self._node, epoch, secret)
             self._logs[epoch] = log
             self.restored[epoch] = tags
-        for path in self._directory.glob("*.tags"):
+        for path in self._directory.glob("[0-9]*.tags"):
             if Epoch(int(path.stem)) not in keys:  # its key was never written, or is destroyed
                 path.unlink()
         self._keys = keys
+
+    def _make_one(self, epoch: Epoch) -> None:
+        """The log first: a key without one would be destroyed at the next start."""
+        secret = self._kem.generate()
+        self._logs[epoch] = create_log(self._log_path(epoch), _binding(secret))
+        self._write_key(epoch, secret)
+        self._keys = {**self._keys, epoch: NodeKey(self._node, epoch, secret)}
 
     def _destroy(self, epoch: Epoch) -> None:
         """The key first: a log without its key does no harm."""

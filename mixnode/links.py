@@ -1,0 +1,151 @@
+"""A node's links: those it accepts from the ring before it, and one to each node of the ring after.
+
+Spec: docs/spec/mixing.md (Neighbours), docs/spec/link.md. Pins come from the consensus and from
+nowhere else; before one is known nobody is welcome.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hushmill.drops import Drop
+from hushmill.identifiers import KeyHash, NodeNumber
+from hushmill.link import LinkClass, NodeFrames, Relay
+from hushmill.packet import Packet
+from hushmill.runtime import (
+    Connector,
+    FrameLink,
+    LinkHandlers,
+    LinkIdentity,
+    Listener,
+    Reactor,
+    listen,
+)
+from mixnode.neighbours import neighbours_of
+from pki import Consensus
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where a peer is and who it must be."""
+
+    host: str
+    port: int
+    pin: KeyHash
+
+
+class NodeLinks:
+    """`on_frames` gets the sender's number with each read's frames, `on_drop` counts."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        node: NodeNumber,
+        identity: LinkIdentity,
+        packet_bytes: int,
+        on_frames: Callable[[NodeNumber, list[bytes]], None],
+        on_drop: Callable[[Drop, int], None],
+    ) -> None:
+        self._reactor = reactor
+        self._node = node
+        self._identity = identity
+        self._frames = NodeFrames(packet_bytes)
+        self._on_frames = on_frames
+        self._on_drop = on_drop
+        self._welcome: dict[KeyHash, NodeNumber] = {}
+        self._connectors: dict[NodeNumber, tuple[_Address, Connector]] = {}
+        self._listener: Listener | None = None
+
+    @property
+    def links_up(self) -> int:
+        """How many links to the next ring stand."""
+        return sum(connector.link is not None for _, connector in self._connectors.values())
+
+    @property
+    def links_wanted(self) -> int:
+        return len(self._connectors)
+
+    def listen(self, host: str, port: int) -> None:
+        """Opens the port. Raises Twisted's CannotListenError."""
+        handlers = LinkHandlers(
+            on_frames=self._received, on_up=_nothing, on_down=_nothing, on_drop=self._on_drop
+        )
+        self._listener = listen(
+            self._reactor,
+            host,
+            port,
+            self._identity,
+            LinkClass.NODE,
+            self._frames.frame_bytes,
+            handlers,
+            is_welcome=lambda peer: peer in self._welcome,
+        )
+
+    def follow(self, consensus: Consensus) -> None:
+        """Welcomes and connects to whom the document names; links that stay are not touched."""
+        neighbours = neighbours_of(consensus, self._node)
+        self._welcome = {
+            KeyHash(entry.key_hash): entry.number
+            for entry in consensus.nodes
+            if entry.number in neighbours.before
+        }
+        if self._listener is not None:
+            self._listener.close_unwelcome(lambda peer: peer in self._welcome)
+        wanted = {
+            entry.number: _Address(entry.host, entry.port, KeyHash(entry.key_hash))
+            for entry in consensus.nodes
+            if entry.number in neighbours.after
+        }
+        for number, (address, connector) in list(self._connectors.items()):
+            if wanted.get(number) != address:
+                connector.stop()
+                del self._connectors[number]
+        for number, address in wanted.items():
+            if number not in self._connectors:
+                self._connectors[number] = (address, self._connect(address))
+
+    def send(self, to: NodeNumber, packet: Packet) -> None:
+        """One frame; Twisted gathers all of one turn of the reactor into one write a connection."""
+        found = self._connectors.get(to)
+        if found is None:
+            self._on_drop(Drop.LINK_DOWN, 1)
+        else:
+            found[1].send([self._frames.encode(Relay(packet.raw))])
+
+    def stop(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+        for _, connector in self._connectors.values():
+            connector.stop()
+
+    def _connect(self, address: _Address) -> Connector:
+        handlers = LinkHandlers(
+            on_frames=self._unexpected, on_up=_nothing, on_down=_nothing, on_drop=self._on_drop
+        )
+        connector = Connector(
+            self._reactor,
+            address.host,
+            address.port,
+            self._identity,
+            address.pin,
+            LinkClass.NODE,
+            self._frames.frame_bytes,
+            handlers,
+        )
+        connector.start()
+        return connector
+
+    def _received(self, link: FrameLink, frames: list[bytes]) -> None:
+        source = self._welcome.get(link.peer_hash) if link.peer_hash is not None else None
+        if source is None:  # the consensus changed while the link is being closed
+            self._on_drop(Drop.NO_ROUTE, len(frames))
+            return
+        self._on_frames(source, frames)
+
+    def _unexpected(self, link: FrameLink, frames: list[bytes]) -> None:
+        """Packets go one way: a node that answers on such a link is at fault."""
+        self._on_drop(Drop.FRAME, len(frames))
+        link.abort()
+
+
+def _nothing(_link: FrameLink) -> None:
+    """A link's coming and going changes nothing here: `Connector` knows."""

@@ -1,0 +1,239 @@
+"""A node's directory on disk: made by `init`, examined by `check`, opened by `run`.
+
+    node.toml         what the operator may change (NodeSettings)
+    node-public.toml  what the operator hands out, to be put in the genesis
+    signing.key       64 bytes: signs descriptors; the genesis has its public half
+    link.key          32 bytes: the key of its links; the genesis has its hash
+    network.toml      the genesis, put there afterwards
+    keys/             packet keys and replay logs, by epoch
+    directory.state   which documents it has seen
+    node.lock         held while it runs
+
+Mixes and providers have the same. Spec: docs/spec/mixing.md (Directory of a node).
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from hushmill.crypto import SigningKey
+from hushmill.errors import ExitCode, UserError
+from hushmill.identifiers import NodeNumber
+from hushmill.runtime import (
+    LinkIdentity,
+    atomic_write,
+    load_configuration,
+    make_private_folder,
+    parse_configuration,
+    read_secret,
+)
+from mixnode.limits import MixLimits
+from pki import (
+    NETWORK_FILE,
+    Genesis,
+    GenesisNode,
+    read_genesis,
+    read_node_public,
+    write_node_public,
+)
+
+Role = Literal["mix", "provider"]
+SETTINGS_FILE = "node.toml"
+PUBLIC_FILE = "node-public.toml"
+SIGNING_KEY_FILE = "signing.key"
+LINK_KEY_FILE = "link.key"
+KEYS_FOLDER = "keys"
+DIRECTORY_STATE_FILE = "directory.state"
+LOCK_FILE = "node.lock"
+SIGNING_KEY_BYTES = 64
+
+
+class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`listen` is the address of this machine to listen on. `budget_mib` covers held packets and
+    replay tags; `replay_tags` is how many tags each of two keys may have."""
+
+    listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
+    budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
+    replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = 1_200_000
+
+    def limits(self) -> MixLimits:
+        """Raises UserError when the tags leave no room for packets."""
+        budget = self.budget_mib * 2**20
+        if budget <= MixLimits.tags_bytes(self.replay_tags):
+            raise UserError(
+                f"{SETTINGS_FILE}: budget_mib = {self.budget_mib} does not cover "
+                f"replay_tags = {self.replay_tags}. Raise the one or lower the other.",
+                ExitCode.CONFIGURATION,
+            )
+        return MixLimits(budget_bytes=budget, tags_per_key=self.replay_tags)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDirectory:
+    """An opened directory, checked against its genesis."""
+
+    path: Path
+    settings: NodeSettings
+    genesis: Genesis
+    entry: GenesisNode
+    signing_key: SigningKey
+    identity: LinkIdentity
+
+    @property
+    def number(self) -> NodeNumber:
+        return self.entry.number
+
+
+def create_node_directory(
+    path: Path,
+    *,
+    number: int,
+    name: str,
+    operator: str,
+    role: Role,
+    layer: int,
+    host: str,
+    port: int,
+    client_port: int = 0,
+    listen: str | None = None,
+) -> GenesisNode:
+    """The node's entry for the genesis; its secrets and settings are now in `path`.
+
+    `layer` counts from 1 for mixes and is 0 for providers, which alone have a `client_port`.
+    `listen` is `host` where it is not given. Raises UserError(CONFIGURATION) for a wrong value and
+    when the directory holds a node already: keys are never replaced.
+    """
+    if (path / SIGNING_KEY_FILE).exists() or (path / SETTINGS_FILE).exists():
+        raise UserError(
+            f"{path} holds a node already. Choose another directory.", ExitCode.CONFIGURATION
+        )
+    if (role == "mix") != (layer > 0) or (role == "provider") != (client_port > 0):
+        raise UserError(
+            "A mix has a layer, from 1, and no client port; a provider has a client port and no "
+            "layer.",
+            ExitCode.CONFIGURATION,
+        )
+    settings = _settings_text(listen or host)
+    make_private_folder(path)
+    signing_key = SigningKey.generate()
+    identity = LinkIdentity.load_or_create(path / LINK_KEY_FILE)
+    entry = GenesisNode(
+        number=NodeNumber(number),
+        name=name,
+        operator=operator,
+        role=role,
+        layer=layer,
+        host=host,
+        port=port,
+        client_port=client_port,
+        verify_key=signing_key.public.raw,
+        key_hash=identity.key_hash,
+    )
+    public = write_node_public(entry)
+    read_node_public(public)  # its fields' limits are checked by reading
+    atomic_write(path / SIGNING_KEY_FILE, signing_key.raw)
+    atomic_write(path / PUBLIC_FILE, public, mode=0o644)
+    atomic_write(path / SETTINGS_FILE, settings)
+    return entry
+
+
+def install_network(path: Path, network: bytes) -> Genesis:
+    """The genesis in `network`, whose signatures held, now in the directory's network.toml.
+
+    Raises UserError as `read_genesis` does, and SECURITY_STOP where another network's file is
+    already there: a node keeps to its network.
+    """
+    genesis = read_genesis(network)
+    there = path / NETWORK_FILE
+    if there.exists() and read_genesis(there.read_bytes()).network_id != genesis.network_id:
+        raise UserError(
+            f"{there} is of another network. A node keeps to its network: make a new directory.",
+            ExitCode.SECURITY_STOP,
+        )
+    atomic_write(there, network, mode=0o644)
+    return genesis
+
+
+def open_node_directory(path: Path, role: Role) -> NodeDirectory:
+    """Raises UserError that names what is missing or wrong."""
+    if not path.is_dir():
+        raise UserError(f"{path} is not a directory. Run `init` first.", ExitCode.NOT_FOUND)
+    settings = load_configuration(path / SETTINGS_FILE, NodeSettings)
+    settings.limits()
+    try:
+        signing_key = SigningKey.from_raw(_read_signing_key(path))
+        identity = LinkIdentity.load(path / LINK_KEY_FILE)
+        network = (path / NETWORK_FILE).read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{error.filename} is missing. Keys come from `init` and network.toml from your "
+            "network's authorities.",
+            ExitCode.CONFIGURATION,
+        ) from error
+    genesis = read_genesis(network)
+    entry = _entry(genesis, signing_key, identity)
+    if entry.role != role:
+        raise UserError(
+            f"The network knows this node as a {entry.role}, not a {role}. "
+            f"Use `hushmill {entry.role}`.",
+            ExitCode.CONFIGURATION,
+        )
+    return NodeDirectory(path, settings, genesis, entry, signing_key, identity)
+
+
+def lock_node_directory(path: Path) -> int:
+    """The lock's descriptor, held until the process ends. Raises UserError(LOCKED) while another
+    process runs this node: two would write one replay log."""
+    descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise UserError("This node is running already.", ExitCode.LOCKED) from error
+    return descriptor
+
+
+def _read_signing_key(path: Path) -> bytes:
+    raw = read_secret(path / SIGNING_KEY_FILE, SIGNING_KEY_BYTES)
+    if len(raw) != SIGNING_KEY_BYTES:
+        raise UserError(
+            f"{path / SIGNING_KEY_FILE} is cut off, so the node has lost its key. "
+            "Restore the file from a backup.",
+            ExitCode.SECURITY_STOP,
+        )
+    return raw
+
+
+def _entry(genesis: Genesis, signing_key: SigningKey, identity: LinkIdentity) -> GenesisNode:
+    """The genesis' entry of the owner of both keys."""
+    for node in genesis.nodes:
+        if node.verify_key == signing_key.public.raw:
+            if node.key_hash != identity.key_hash:
+                raise UserError(
+                    f"{LINK_KEY_FILE} is not the key that the network has for node {node.number}.",
+                    ExitCode.CONFIGURATION,
+                )
+            return node
+    raise UserError(
+        f"{NETWORK_FILE} does not name this node: give {PUBLIC_FILE} to the network's authorities "
+        "before they sign.",
+        ExitCode.CONFIGURATION,
+    )
+
+
+def _settings_text(listen: str) -> bytes:
+    """Raises UserError when `listen` is not an address."""
+    defaults = NodeSettings(listen=listen)
+    text = (
+        "# The address of this machine to listen on; the port stands in network.toml.\n"
+        f'listen = "{defaults.listen}"\n'
+        "# Memory for held packets and replay tags together, and the tags a key may have.\n"
+        f"budget_mib = {defaults.budget_mib}\n"
+        f"replay_tags = {defaults.replay_tags}\n"
+    ).encode()
+    parse_configuration(text, NodeSettings, f"{SETTINGS_FILE} (listen, or host)")
+    return text

@@ -1,0 +1,310 @@
+"""A running node: its core on the reactor, its links, its keys on disk, the directory.
+
+Spec: docs/spec/mixing.md. The way of a frame: `NodeLinks` → `_received` (unwrap) → the core →
+`_perform`: tags to the disk thread, packets to the links.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from twisted.internet.error import CannotListenError
+
+from hushmill.core import Core
+from hushmill.drops import Drop
+from hushmill.errors import ExitCode, PeerError, UserError
+from hushmill.identifiers import Epoch, NodeNumber
+from hushmill.packet import Deliver, Unwrapped, packet_format
+from hushmill.runtime import Driver, Reactor, SystemRandomness, notify_ready, now, run_service
+from mixnode.disk_work import DiskWork, MakeKeys
+from mixnode.events import (
+    Arrived,
+    ConsensusChanged,
+    DeliverPayload,
+    EraseKeys,
+    LogTags,
+    SendPacket,
+    TagsSynced,
+)
+from mixnode.frames import open_frame
+from mixnode.key_schedule import KeySchedule
+from mixnode.links import NodeLinks
+from mixnode.mix_core import MixCore
+from mixnode.node_directory import (
+    DIRECTORY_STATE_FILE,
+    KEYS_FOLDER,
+    NodeDirectory,
+    Role,
+    lock_node_directory,
+    open_node_directory,
+)
+from mixnode.node_keys import NodeKeys
+from mixnode.status_file import STATUS_SECONDS, NodeStatus, write_status
+from mixnode.trace_file import TraceFile
+from pki import Consensus, DirectoryClient, descriptor_of, last_served, sign_descriptor
+
+_log = logging.getLogger(__name__)
+KEY_LOOKS_PER_EPOCH = 4  # how often the keys of the next epochs are looked after
+
+
+class NodeExtension(Protocol):
+    """What a node does beyond mixing; a provider has one, a mix has `PlainMix`.
+
+    A node's cores take and give more events and effects than MixCore's, so they are Any here.
+    """
+
+    def core(self, mix: MixCore) -> Core[Any, Any]:
+        """The core that is to run: one that holds `mix` and passes on its events and effects."""
+        ...
+
+    def started(self, service: "NodeService") -> None:
+        """The node listens and a consensus is in force; `ready` is said afterwards. Once."""
+        ...
+
+    def perform(self, effect: object) -> None:
+        """Carries out an effect that is not MixCore's."""
+        ...
+
+    def document_accepted(self, data: bytes) -> None:
+        """A new signed document, perhaps of the next epoch. May come before `started`."""
+        ...
+
+    def stopped(self) -> None:
+        """The process is ending; the core gets no more events."""
+        ...
+
+
+class PlainMix:
+    """A mix: nothing beyond mixing."""
+
+    def core(self, mix: MixCore) -> Core[Any, Any]:
+        return mix
+
+    def started(self, service: "NodeService") -> None:
+        pass
+
+    def perform(self, effect: object) -> None:
+        raise TypeError(f"a mix does not know the effect {type(effect).__name__}")
+
+    def document_accepted(self, data: bytes) -> None:
+        pass
+
+    def stopped(self) -> None:
+        pass
+
+
+class NodeService:
+    """Everything of a mix, and of a provider everything but its mailboxes (`extension`).
+
+    For extensions: `receive(event)` gives the core an event; `directory`, `packet_format`,
+    `mix.counters` and `consensus` may be read. `sending_for` is for local traces only: set it to
+    the client's number, from 1, while its frame is handled, and back to 0.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        directory: NodeDirectory,
+        extension: NodeExtension,
+        trace: Path | None = None,
+    ) -> None:
+        """Loads keys and logs and makes what keys are missing; nothing runs before `start`."""
+        parameters = directory.genesis.parameters
+        self.directory = directory
+        self.packet_format = packet_format(parameters)
+        self.consensus: Consensus | None = None
+        self.sending_for = 0
+        self._reactor = reactor
+        self._extension = extension
+        self._epoch_seconds = parameters.epoch_seconds
+        self._schedule = KeySchedule(parameters)
+        self._keys = NodeKeys(
+            directory.path / KEYS_FOLDER, self.packet_format.geometry.kem, directory.number
+        )
+        for epoch in self._keys.destroyed:
+            _log.error("key destroyed: its replay log is not valid", extra={"epoch": epoch})
+        self._keys.erase_before(self._schedule.first_kept(now()))
+        self._keys.make(self._wanted_epochs())
+        self.mix = MixCore(
+            directory.number,
+            directory.entry.role,
+            parameters,
+            self.packet_format,
+            SystemRandomness(),
+            directory.settings.limits(),
+            known_tags=self._keys.restored,
+            silent_epochs=self._keys.destroyed,
+        )
+        self._driver = Driver(extension.core(self.mix), self._perform, reactor)
+        self._disk = DiskWork(reactor, self._keys, self._synced, _stop_for_disk)
+        self._links = NodeLinks(
+            reactor,
+            directory.number,
+            directory.identity,
+            self.packet_format.geometry.packet_bytes,
+            self._received,
+            self._count_drops,
+        )
+        self._directory_client = DirectoryClient(
+            reactor,
+            directory.genesis,
+            directory.identity,
+            self._serve,
+            self._descriptor,
+            state_path=directory.path / DIRECTORY_STATE_FILE,
+            on_document=extension.document_accepted,
+        )
+        self._trace = TraceFile(trace, directory.number) if trace is not None else None
+
+    def start(self) -> None:
+        """Listens, and asks the directory; `ready` is said once both have come to something."""
+        host, port = self.directory.settings.listen, self.directory.entry.port
+        try:
+            self._links.listen(host, port)
+        except CannotListenError as error:
+            raise UserError(
+                f"Cannot listen on {host} port {port}: {error.socketError}. Is it in use, or not "
+                "an address of this machine?",
+                ExitCode.CONFIGURATION,
+            ) from error
+        self._driver.start()
+        self._directory_client.start()
+        self._look_after_keys()
+        self._say_status()
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._stop)
+
+    def receive(self, event: object) -> None:
+        """An event for the core, from an extension."""
+        self._driver.receive(event)
+
+    # -- packets
+
+    def _received(self, source: NodeNumber, frames: list[bytes]) -> None:
+        """The frames of one read. PeerError(FRAME) passes: the carrier is at fault."""
+        keys = self._keys.by_low_byte(self._schedule.accepted(now()))
+        for frame in frames:
+            try:
+                unwrapped = open_frame(frame, self.packet_format, keys)
+            except PeerError as error:
+                if error.reason is Drop.FRAME:
+                    raise
+                self._count_drops(error.reason, 1)
+                if self._trace is not None:
+                    self._trace.arrived(source, "drop")
+                continue
+            if self._trace is not None:
+                self._trace_arrival(self._trace, source, unwrapped)
+            self._driver.receive(Arrived(source, unwrapped))
+
+    def _perform(self, effect: object) -> None:
+        match effect:
+            case SendPacket(to, packet, kind):
+                self._links.send(to, packet)
+                if self._trace is not None:
+                    self._trace.left(to, "entry" if self.sending_for else kind, self.sending_for)
+            case LogTags() | EraseKeys():
+                self._disk.submit(effect)
+            case DeliverPayload():
+                raise TypeError("a payload is delivered inside the provider's core")
+            case _:
+                self._extension.perform(effect)
+
+    def _synced(self, batch: int) -> None:
+        self._driver.receive(TagsSynced(batch))
+
+    def _count_drops(self, reason: Drop, number: int) -> None:
+        self.mix.counters.drops[reason] += number
+
+    def _trace_arrival(self, trace: TraceFile, source: NodeNumber, unwrapped: Unwrapped) -> None:
+        if not isinstance(unwrapped.instruction, Deliver):
+            trace.arrived(source, "relay")
+        elif self.directory.entry.role == "provider":
+            trace.arrived(source, "deliver")
+        else:
+            trace.arrived(source, "loop_end")
+
+    # -- the directory
+
+    def _serve(self, consensus: Consensus, epoch: Epoch) -> None:
+        """A document is in force; said again at each boundary."""
+        is_first = self.consensus is None
+        self.consensus = consensus
+        self._links.follow(consensus)
+        self._driver.receive(ConsensusChanged(consensus, epoch))
+        if is_first:
+            self._extension.started(self)
+            notify_ready()
+
+    def _descriptor(self, moment: float) -> bytes:
+        """Keys are made ahead on the disk thread; only after a long sleep are they made here."""
+        epochs = self._schedule.published(moment)
+        self._keys.make(epochs)
+        keys = dict(self._keys.public_keys(epochs))
+        body = descriptor_of(self.directory.genesis, self.directory.number, keys, moment)
+        return sign_descriptor(body, self.directory.signing_key)
+
+    # -- what comes round
+
+    def _wanted_epochs(self) -> tuple[Epoch, ...]:
+        """What is published now, and what will be at the next boundary."""
+        epochs = self._schedule.published(now())
+        return (*epochs, Epoch(epochs[-1] + 1))
+
+    def _look_after_keys(self) -> None:
+        self._disk.submit(MakeKeys(self._wanted_epochs()))
+        self._reactor.callLater(self._epoch_seconds / KEY_LOOKS_PER_EPOCH, self._look_after_keys)
+
+    def _say_status(self) -> None:
+        known = self.consensus
+        is_served = known is not None and self._schedule.current(now()) <= last_served(known.epoch)
+        status = NodeStatus(
+            role=self.directory.entry.role,
+            written_at=int(now()),
+            epoch=known.epoch if known is not None and is_served else None,
+            links_up=self._links.links_up,
+            links_wanted=self._links.links_wanted,
+            counters=self.mix.counters.rounded(),
+        )
+        write_status(self.directory.path, status)
+        self._reactor.callLater(STATUS_SECONDS, self._say_status)
+
+    def _stop(self) -> None:
+        """SIGTERM: what is held is dropped; keys and synced tags stay for the next start."""
+        self._driver.stop()
+        self._directory_client.stop()
+        self._links.stop()
+        self._extension.stopped()
+        self._disk.stop()
+        if self._trace is not None:
+            self._trace.close()
+
+
+def run_node(
+    path: Path, role: Role, extend: Callable[[NodeDirectory], NodeExtension], trace: Path | None
+) -> None:
+    """Runs the node in the directory `path` until SIGTERM; only one process may.
+
+    Raises UserError for what the operator can mend, and whatever `run_service` raises.
+    """
+    directory = open_node_directory(path, role)
+    lock = lock_node_directory(path)
+
+    def start(reactor: Reactor) -> None:
+        NodeService(reactor, directory, extend(directory), trace).start()
+
+    try:
+        run_service(start)
+    finally:
+        os.close(lock)
+
+
+def _stop_for_disk(error: OSError) -> None:
+    """Ends the process: what has not been logged must not leave, and a failed sync says nothing
+    about what a second one would mean."""
+    raise UserError(
+        f"The disk did not take the replay log ({error.strerror}). The node has stopped, so that "
+        "nothing is forwarded twice. Mend the disk, then start the node again.",
+        ExitCode.SECURITY_STOP,
+    ) from error

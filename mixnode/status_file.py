@@ -1,0 +1,57 @@
+"""`status.json`: what a node says of itself, every few seconds and in steps.
+
+Spec: docs/spec/mixing.md (Counters). Read by `status` and by launchers.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from hushmill.errors import ExitCode, UserError
+from hushmill.runtime import now
+
+STATUS_FILE = "status.json"
+STATUS_SECONDS = 3.0
+STALE_SECONDS = 4 * STATUS_SECONDS
+
+
+class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`epoch` is the document's in force, None with none; counters are rounded down."""
+
+    role: str
+    written_at: int
+    epoch: int | None
+    links_up: int
+    links_wanted: int
+    counters: dict[str, int]
+
+
+def write_status(directory: Path, status: NodeStatus) -> None:
+    """All or nothing for whoever reads it. Not synced: after a power cut it would be stale."""
+    fresh = directory / f"{STATUS_FILE}.new"
+    fresh.write_bytes(msgspec.json.encode(status))
+    fresh.replace(directory / STATUS_FILE)
+
+
+def read_status(directory: Path) -> NodeStatus:
+    """The last status of a running node. Raises UserError(DAEMON_DOWN) when there is none, or when
+    it is so old that the node cannot be running."""
+    try:
+        status = msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=NodeStatus)
+    except FileNotFoundError as error:
+        raise _down() from error
+    except msgspec.MsgspecError as error:
+        raise UserError(
+            f"{directory / STATUS_FILE} is damaged. The node writes it anew while it runs.",
+            ExitCode.DAEMON_DOWN,
+        ) from error
+    if now() - status.written_at > STALE_SECONDS:
+        raise _down()
+    return status
+
+
+def _down() -> UserError:
+    return UserError(
+        "The node is not running. Start it with the command `run` of its role.",
+        ExitCode.DAEMON_DOWN,
+    )

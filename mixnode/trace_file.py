@@ -1,0 +1,50 @@
+"""The `--trace` file of a local network: what an observer of this node's links sees, as JSON lines.
+
+Never for a real network: it records times of packets. Its reader and schema are the experiments'
+(docs/spec/observer.md). Times are of the machine's one monotonic clock, so that the rows of several
+processes are in one order.
+"""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from hushmill.identifiers import NodeNumber
+from hushmill.runtime import monotonic
+
+TraceKind = Literal["entry", "relay", "own_loop", "loop_end", "deliver", "drop", "start"]
+
+
+class TraceFile:
+    """Appends to `path`, a line at a time, so that a kill costs one line at most."""
+
+    def __init__(self, path: Path, at: NodeNumber) -> None:
+        self._file = path.open("a", buffering=1, encoding="utf-8")
+        self._at = at
+        # A kill may have left half a line: an empty line after it tells the reader so.
+        if self._file.tell() > 0:
+            self._file.write("\n\n")
+        self.arrived(at, "start")
+
+    def arrived(self, source: NodeNumber, kind: TraceKind) -> None:
+        """A packet came in from `source`."""
+        self._write("in", source, kind, 0)
+
+    def left(self, to: NodeNumber, kind: TraceKind, client: int = 0) -> None:
+        """A packet went out to `to`; `client` counts from 1 on an entry."""
+        self._write("out", to, kind, client)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, direction: str, peer: NodeNumber, kind: TraceKind, client: int) -> None:
+        row: dict[str, object] = {
+            "t": round(monotonic(), 6),
+            "at": self._at,
+            "dir": direction,
+            "peer": peer,
+            "kind": kind,
+        }
+        if client:
+            row["client"] = client
+        self._file.write(json.dumps(row) + "\n")
