@@ -32,6 +32,7 @@ HEADER_SUFFIX = ".header"
 _MAGIC = b"hushvlt\0"
 _VERSION = 1
 _HEADER_BYTES = 8 + 1 + 4 + 4 + PASSWORD_SALT_BYTES + 32 + 32
+_PAGE_BYTES = 4096
 # What a header may ask of this machine at most: it is not authentic before the key is known.
 _MEMORY_LIMIT_KIB = 4 * 1024 * 1024
 _PASSES_LIMIT = 64
@@ -83,8 +84,8 @@ def open_vault(path: Path, passphrase: str | None) -> apsw.Connection:
         raise _corrupt("one of its two files is missing") from error
     header = _Header.decode(data)
     key = header.unlock(secret)
-    if size == 0:
-        raise _corrupt("its database is empty")
+    if size < _PAGE_BYTES:  # SQLite would take it for a new database
+        raise _corrupt("its database is cut off")
     connection = _connect(path, key)
     try:
         problems = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
@@ -184,6 +185,7 @@ def _connect(path: Path, key: bytes) -> apsw.Connection:
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
     connection.execute("PRAGMA cipher = 'chacha20'")
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     # A raw key skips the library's own passphrase derivation: Argon2id has done that work.
     connection.execute(f"PRAGMA key = 'raw:{key.hex()}'")
     return connection
