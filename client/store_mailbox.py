@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import apsw
 
-from client.store_rows import one_row
 from hushmill.identifiers import InboxId
 from hushmill.link import InboxOperation
 
@@ -65,12 +64,6 @@ class MailboxTable:
                 "SELECT id, operation, inbox, lifetime_hours FROM inbox_operation ORDER BY id"
             )
         ]
-
-    def is_asked(self, operation: PendingOperation) -> bool:
-        return (
-            one_row(self._db, "SELECT 1 FROM inbox_operation WHERE id = ?", (operation.id,))
-            is not None
-        )
 
     def finish(self, operation: PendingOperation) -> None:
         self._db.execute("DELETE FROM inbox_operation WHERE id = ?", (operation.id,))

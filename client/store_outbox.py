@@ -71,27 +71,29 @@ class ParcelTable:
         )
         return parcel
 
-    def due(self, now: float, contact: int) -> list[FragmentKey]:
-        """The keys of one contact's fragments that are due, in the order of the conversation."""
+    def due(self, contact: int, tries: int, limit: int, now: float) -> list[FragmentKey]:
+        """The first `limit` keys of one contact's fragments that are due and had fewer than
+        `tries` tries, in the order of the conversation."""
         return [
             FragmentKey(parcel, number)
             for parcel, number in self._db.execute(
                 "SELECT fragment.parcel, fragment.number FROM parcel"
                 " JOIN fragment ON fragment.parcel = parcel.id"
-                " WHERE parcel.contact = ? AND due_at <= ?"
-                " ORDER BY parcel.sequence, fragment.number",
-                (contact, now),
+                " WHERE parcel.contact = ? AND due_at <= ? AND tries < ?"
+                " ORDER BY parcel.sequence, fragment.number LIMIT ?",
+                (contact, now, tries, limit),
             )
         ]
 
-    def contacts_due(self, now: float) -> list[int]:
+    def contacts_due(self, tries: int, now: float) -> list[int]:
         """Contacts for whom something is due, by id."""
         return [
             contact
             for (contact,) in self._db.execute(
                 "SELECT DISTINCT parcel.contact FROM fragment"
-                " JOIN parcel ON parcel.id = fragment.parcel WHERE due_at <= ? ORDER BY 1",
-                (now,),
+                " JOIN parcel ON parcel.id = fragment.parcel"
+                " WHERE due_at <= ? AND tries < ? ORDER BY 1",
+                (now, tries),
             )
         ]
 
