@@ -4,6 +4,7 @@ signing.key  link.key  authority.toml  authority-public.toml  network.toml  auth
 """
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -67,7 +68,8 @@ def create_authority(
     """
     try:
         settings = msgspec.convert(
-            {"name": name, "host": host, "port": port, "listen": listen or host}, AuthoritySettings
+            {"name": name, "host": host, "port": port, "listen": listen or _local(host)},
+            AuthoritySettings,
         )
     except msgspec.ValidationError as error:
         raise UserError(
@@ -171,6 +173,14 @@ def _number_of(genesis: Genesis, key: SigningKey) -> int:
     raise UserError(
         "The network file does not name this authority's signing key.", ExitCode.CONFIGURATION
     )
+
+
+def _local(host: str) -> str:
+    """Where to listen for `host`: itself when it is an address, every address for a name."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104  # an authority is there for everybody
 
 
 def _missing(path: Path) -> UserError:

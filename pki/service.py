@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -36,7 +36,7 @@ from pki.directory_client import (
     PublishAnswered,
     PublishOutcome,
 )
-from pki.genesis import Genesis
+from pki.genesis import Genesis, GenesisAuthority
 from pki.service_exchange import Exchange
 from pki.trust import DocumentKeeper
 
@@ -165,12 +165,12 @@ class DirectoryClient:
 
 def ask_any(
     reactor: Reactor,
-    genesis: Genesis,
+    authorities: Sequence[GenesisAuthority],
     question: DirectoryMessage,
     on_answer: Callable[[DirectoryMessage | None], None],
 ) -> None:
     """Asks one authority after the other, in a random order, until one finds a document."""
-    waiting = shuffled(SystemRandomness(), genesis.authorities)
+    waiting = shuffled(SystemRandomness(), authorities)
 
     def ask_next(answer: DirectoryMessage | None) -> None:
         if isinstance(answer, DocumentFound) or not waiting:

@@ -1,0 +1,349 @@
+"""An authority as a process: AuthorityCore on links, database, clock and a status file.
+
+Links in: from anybody, each with few and short messages; from the other authorities (by their
+pinned key) votes, shares and documents too. Links out: one to each other authority.
+Spec: docs/spec/directory.md (Authorities' links).
+"""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import msgspec
+
+from hushmill.crypto import kem_named
+from hushmill.drops import Drop
+from hushmill.errors import ExitCode, PeerError, UserError
+from hushmill.identifiers import KeyHash
+from hushmill.link import (
+    DIRECTORY_FRAME_BYTES,
+    DirectoryMessage,
+    DocumentFound,
+    FetchDocument,
+    LinkClass,
+    MessageAssembler,
+    MessageCutter,
+    NotFound,
+    PublishDescriptor,
+    Share,
+    Vote,
+    decode_directory,
+    encode_directory,
+)
+from hushmill.runtime import (
+    Connector,
+    Driver,
+    FrameLink,
+    LinkHandlers,
+    LinkLimits,
+    Listener,
+    ListenerLimits,
+    atomic_write,
+    catch_up,
+    listen,
+    now,
+    wall_clock_error,
+)
+from hushmill.runtime.reactor import DelayedCall, Reactor
+from pki.authority import AuthorityCore, State
+from pki.authority_events import (
+    AuthorityEffect,
+    AuthorityEvent,
+    DescriptorOffered,
+    DocumentArrived,
+    DocumentAsked,
+    Dropped,
+    KeepDescriptor,
+    KeepDocument,
+    PeerUp,
+    Reply,
+    ShareArrived,
+    ToAll,
+    ToAuthority,
+    VoteArrived,
+)
+from pki.authority_folder import DATABASE_FILE, STATUS_FILE, AuthorityFolder
+from pki.descriptor import DESCRIPTOR_BYTES_LIMIT
+from pki.epochs import epoch_at, next_epoch
+from pki.genesis import GenesisAuthority
+from pki.store import AuthorityStore
+
+STATUS_SECONDS = 5.0
+_MESSAGES_PER_LINK = 16  # from anybody who is not an authority
+_PUBLIC_IDLE_SECONDS = 20.0
+_LINK_BYTES = 16 << 20  # a document waits here for a slow reader, and a vote for a slow authority
+_LISTENER_LIMITS = ListenerLimits(proven=512, unproven=128, per_address=64)
+
+_log = logging.getLogger(__name__)
+
+
+class AuthorityStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What `status.json` says: nothing that names a peer."""
+
+    state: str
+    epoch: int
+    target_epoch: int
+    document_epoch: int | None
+    descriptors: int
+    authorities_reached: int
+    authorities_others: int
+    refused: dict[str, int]
+    written_at: float
+
+
+@dataclass(slots=True)
+class _Visitor:
+    """One link that came in. `authority` is the number of the authority that it is pinned to."""
+
+    session: int
+    authority: int | None
+    assembler: MessageAssembler
+    messages: int = field(default=0)
+
+
+class AuthorityService:
+    """From `start` to `stop`."""
+
+    def __init__(self, reactor: Reactor, folder: AuthorityFolder) -> None:
+        self._reactor = reactor
+        self._folder = folder
+        self._genesis = folder.genesis
+        self._refused: Counter[Drop] = Counter()
+        self._visitors: dict[FrameLink, _Visitor] = {}
+        self._sessions: dict[int, FrameLink] = {}
+        self._next_session = 0
+        self._cutter = MessageCutter()
+        self._timers: dict[str, DelayedCall] = {}
+        self._listener: Listener | None = None
+        self._store = AuthorityStore(folder.path / DATABASE_FILE, self._genesis.network_id)
+        self._core = AuthorityCore(
+            self._genesis,
+            folder.number,
+            folder.key,
+            kem_named(self._genesis.parameters.suite),
+            self._store,
+            self._store.descriptors(),
+            self._store.documents(),
+        )
+        self._driver: Driver[AuthorityEvent, AuthorityEffect] = Driver(
+            self._core, self._perform, reactor
+        )
+        self._by_key_hash = {
+            authority.key_hash: authority.number for authority in self._genesis.authorities
+        }
+        self._peers = {
+            authority.number: self._connector(authority)
+            for authority in self._genesis.authorities
+            if authority.number != folder.number
+        }
+
+    def start(self) -> None:
+        """Listens and connects. Raises UserError(CONFIGURATION) when the port is taken."""
+        settings = self._folder.settings
+        try:
+            self._listener = listen(
+                self._reactor,
+                settings.listen,
+                settings.port,
+                self._folder.identity,
+                LinkClass.DIRECTORY,
+                DIRECTORY_FRAME_BYTES,
+                LinkHandlers(self._came, self._opened, self._closed, self._count),
+                is_welcome=lambda peer: True,
+                link_limits=LinkLimits(idle_seconds=_PUBLIC_IDLE_SECONDS, unsent_bytes=_LINK_BYTES),
+                listener_limits=_LISTENER_LIMITS,
+            )
+        except Exception as error:
+            if not _is_port_taken(error):
+                raise
+            raise UserError(
+                f"Port {settings.port} on {settings.listen} cannot be listened on. Is another "
+                "authority running?",
+                ExitCode.CONFIGURATION,
+            ) from error
+        for connector in self._peers.values():
+            connector.start()
+        self._driver.start()
+        self._beat()
+        self._write_status()
+
+    def stop(self) -> None:
+        self._driver.stop()
+        for timer in self._timers.values():
+            if timer.active():
+                timer.cancel()
+        for connector in self._peers.values():
+            connector.stop()
+        if self._listener is not None:
+            self._listener.stop()
+        self._store.close()
+        (self._folder.path / STATUS_FILE).unlink(missing_ok=True)
+
+    # ── links in ─────────────────────────────────────────────────────────────────────────────
+
+    def _opened(self, link: FrameLink) -> None:
+        authority = self._authority_of(link.peer_hash)
+        if authority is None:
+            assembler = MessageAssembler(DESCRIPTOR_BYTES_LIMIT + 1)
+        else:
+            assembler = MessageAssembler()
+            link.allow_idle(None)
+        self._next_session += 1
+        self._visitors[link] = _Visitor(self._next_session, authority, assembler)
+        self._sessions[self._next_session] = link
+
+    def _closed(self, link: FrameLink) -> None:
+        visitor = self._visitors.pop(link, None)
+        if visitor is not None:
+            self._sessions.pop(visitor.session, None)
+
+    def _came(self, link: FrameLink, frames: list[bytes]) -> None:
+        visitor = self._visitors[link]
+        for frame in frames:
+            message = visitor.assembler.add(frame)
+            if message is not None:
+                self._driver.receive(self._event_of(visitor, decode_directory(message)))
+
+    def _event_of(self, visitor: _Visitor, message: DirectoryMessage) -> AuthorityEvent:
+        """Raises PeerError(FRAME), which ends the link, for what this peer may not say."""
+        visitor.messages += 1
+        if visitor.authority is None and visitor.messages > _MESSAGES_PER_LINK:
+            raise PeerError(Drop.RATE)
+        match message:
+            case PublishDescriptor(data):
+                return DescriptorOffered(visitor.session, data)
+            case FetchDocument(epoch):
+                return DocumentAsked(visitor.session, epoch)
+            case Vote(data) if visitor.authority is not None:
+                return VoteArrived(data)
+            case Share(data) if visitor.authority is not None:
+                return ShareArrived(data)
+            case DocumentFound(data) if visitor.authority is not None:
+                return DocumentArrived(data)
+            case _:
+                raise PeerError(Drop.FRAME)
+
+    # ── links out ────────────────────────────────────────────────────────────────────────────
+
+    def _connector(self, authority: GenesisAuthority) -> Connector:
+        assembler = MessageAssembler()
+
+        def came(_link: FrameLink, frames: list[bytes]) -> None:
+            for frame in frames:
+                message = assembler.add(frame)
+                if message is None:
+                    continue
+                match decode_directory(message):
+                    case DocumentFound(data):
+                        self._driver.receive(DocumentArrived(data))
+                    case NotFound():
+                        pass
+                    case _:
+                        raise PeerError(Drop.FRAME)
+
+        def came_up(_link: FrameLink) -> None:
+            nonlocal assembler
+            assembler = MessageAssembler()
+            self._driver.receive(PeerUp(authority.number))
+
+        return Connector(
+            self._reactor,
+            authority.host,
+            authority.port,
+            self._folder.identity,
+            authority.key_hash,
+            LinkClass.DIRECTORY,
+            DIRECTORY_FRAME_BYTES,
+            LinkHandlers(came, came_up, lambda link: None, self._count),
+            limits=LinkLimits(idle_seconds=4 * self._beat_seconds, unsent_bytes=_LINK_BYTES),
+        )
+
+    @property
+    def _beat_seconds(self) -> float:
+        return min(30.0, max(1.0, self._genesis.parameters.epoch_seconds / 60))
+
+    def _beat(self) -> None:
+        """Asks each authority for the document that is missed here: an answer, even "not found",
+        shows that the link lives, and one without answers is made anew."""
+        self._check_clock()
+        published = self._core.published
+        missed = self._core.target
+        if published is not None and published.epoch >= missed:
+            missed = next_epoch(published.epoch)
+        for connector in self._peers.values():
+            if connector.link is not None:
+                self._send(connector.link, FetchDocument(missed))
+        self._timers["beat"] = self._reactor.callLater(self._beat_seconds, self._beat)
+
+    def _check_clock(self) -> None:
+        catch_up()
+        behind = -wall_clock_error()
+        if behind > 2 * max(1, self._genesis.parameters.skew_seconds):
+            raise UserError(
+                f"This machine's clock went back by {behind:.0f} s. An authority does not run on a "
+                "wrong clock: set it and start again.",
+                ExitCode.CONFIGURATION,
+            )
+
+    # ── effects ──────────────────────────────────────────────────────────────────────────────
+
+    def _perform(self, effect: AuthorityEffect) -> None:
+        match effect:
+            case Reply(session, message):
+                link = self._sessions.get(session)
+                if link is not None:
+                    self._send(link, message)
+            case ToAll(message):
+                for connector in self._peers.values():
+                    if connector.link is not None:
+                        self._send(connector.link, message)
+            case ToAuthority(authority, message):
+                peer = self._peers[authority].link
+                if peer is not None:
+                    self._send(peer, message)
+            case KeepDescriptor(node, data):
+                self._store.keep_descriptor(node, data)
+            case KeepDocument(epoch, data):
+                self._store.keep_document(epoch, data)
+                _log.info("directory document published", extra={"epoch": epoch})
+            case Dropped(reason):
+                self._count(reason, 1)
+            case _:
+                assert_never(effect)
+
+    def _send(self, link: FrameLink, message: DirectoryMessage) -> None:
+        link.send(self._cutter.cut(encode_directory(message)))
+
+    def _authority_of(self, peer: KeyHash | None) -> int | None:
+        return None if peer is None else self._by_key_hash.get(peer)
+
+    def _count(self, reason: Drop, count: int) -> None:
+        self._refused[reason] += count
+
+    # ── status ───────────────────────────────────────────────────────────────────────────────
+
+    def _status(self) -> AuthorityStatus:
+        published = self._core.published
+        time = now()
+        return AuthorityStatus(
+            state=State(self._core.state).value,
+            epoch=epoch_at(time, self._genesis.parameters),
+            target_epoch=self._core.target,
+            document_epoch=None if published is None else published.epoch,
+            descriptors=self._core.descriptor_count,
+            authorities_reached=sum(peer.link is not None for peer in self._peers.values()),
+            authorities_others=len(self._peers),
+            refused={reason.value: count for reason, count in sorted(self._refused.items())},
+            written_at=time,
+        )
+
+    def _write_status(self) -> None:
+        atomic_write(self._folder.path / STATUS_FILE, msgspec.json.encode(self._status()))
+        self._timers["status"] = self._reactor.callLater(STATUS_SECONDS, self._write_status)
+
+
+def _is_port_taken(error: Exception) -> bool:
+    from twisted.internet.error import CannotListenError
+
+    return isinstance(error, CannotListenError)
