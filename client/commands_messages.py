@@ -1,7 +1,6 @@
 """`send` and `inbox`: what people say to each other."""
 
 import base64
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,13 @@ import click
 from client.commands_options import connect, profile_option
 from client.rpc import JsonObject
 from client.rpc_client import DaemonConnection
+from client.saving import save_file
 from client.views import message_text, objects
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import HushmillCommand, Output, local_time, pass_output
 
 CONTENT_LIMIT = 2 * 1024 * 1024  # bytes; what `client.content` allows a file, and not imported
 FOLLOW_SECONDS = 30.0
-SAVE_NAMES = 1000  # `name (2)`, `name (3)`, … are tried up to here
 INBOX_PAGE = 8  # messages in one answer: so many of the longest fit its line
 
 
@@ -135,7 +134,9 @@ def inbox(
     with connect(folder) as daemon:
         for message in _arrivals(daemon, contact, after, follow):
             if save is not None and message["kind"] == "file":
-                message["saved"] = str(_save(daemon, message, save))
+                held = daemon.call("attachment", {"id": message["id"]})
+                data = base64.b64decode(str(held["data"]))
+                message["saved"] = str(save_file(save, str(message["file_name"]), data))
             sent_at = local_time(float(str(message["sent_at"])))
             output.row(message, human=message_text(message, sent_at))
 
@@ -154,38 +155,3 @@ def _arrivals(
             yield message
         if not messages and not follow:
             return
-
-
-def _save(daemon: DaemonConnection, message: JsonObject, folder: Path) -> Path:
-    """Writes a received file and returns where. A file that is there already with the same bytes
-    is that file; one with other bytes is left alone, and the next name is tried."""
-    data = base64.b64decode(str(daemon.call("attachment", {"id": message["id"]})["data"]))
-    # The daemon has made the name harmless; whatever it says, it must stay inside the folder.
-    name = Path(str(message["file_name"])).name or "file"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in _names(folder, name):
-            try:
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
-                    return path
-                continue
-            with open(descriptor, "wb") as file:
-                file.write(data)
-            return path
-    except OSError as error:
-        raise UserError(
-            f"The file cannot be written into {folder}: {error.strerror}.", ExitCode.PERMISSION
-        ) from error
-    raise UserError(
-        f"{folder} is full of files named like {name!r}. Choose another folder.",
-        ExitCode.CONFIGURATION,
-    )
-
-
-def _names(folder: Path, name: str) -> Iterator[Path]:
-    yield folder / name
-    stem, suffix = Path(name).stem, Path(name).suffix
-    for number in range(2, SAVE_NAMES):
-        yield folder / f"{stem} ({number}){suffix}"

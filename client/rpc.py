@@ -168,7 +168,7 @@ class LineCutter:
 
 @contextmanager
 def socket_address(path: Path) -> Iterator[str]:
-    """An address by which `path` can be bound or reached while the block runs, however long it is.
+    """An address by which `path` can be reached while the block runs, however long it is.
 
     A Unix address holds 107 bytes; beyond that it goes by way of an open descriptor of its folder.
     Raises OSError where the folder does not exist.

@@ -31,7 +31,6 @@ from client.rpc import (
     RpcError,
     decode_request,
     encode_message,
-    socket_address,
 )
 from hushmill.errors import ExitCode, UserError
 
@@ -199,7 +198,7 @@ def _is_own(peer: socket.socket) -> bool:
 
 
 def listen_unix(path: Path) -> socket.socket:
-    """A listening socket at `path`, mode 0600, in place of a stale one.
+    """A listening socket at `path` (at most 107 bytes), mode 0600, in place of a stale one.
 
     Call it only while the profile's lock is held: that is how a socket is known to be stale.
     """
@@ -207,8 +206,7 @@ def listen_unix(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     previous = os.umask(0o177)
     try:
-        with socket_address(path) as address:
-            listener.bind(address)
+        listener.bind(str(path))
         listener.listen(BACKLOG)
         listener.setblocking(False)
     finally:
