@@ -18,6 +18,7 @@ from hushmill.crypto.certificate import (
     make_certificate,
 )
 from hushmill.crypto.derivation import derive, digest, equal
+from hushmill.crypto.floor import PublicKeyFloor, public_key_floor
 from hushmill.crypto.kem import SHARED_BYTES, X25519_KEM, Kem, KemPublic, KemSecret
 from hushmill.crypto.labels import Label
 from hushmill.crypto.lioness import LIONESS_KEY_BYTES, lioness_decrypt, lioness_encrypt
@@ -81,6 +82,7 @@ __all__ = [
     "Label",
     "MlKemPublic",
     "MlKemSecret",
+    "PublicKeyFloor",
     "SigningKey",
     "VerifyKey",
     "X25519Public",
@@ -97,6 +99,7 @@ __all__ = [
     "make_certificate",
     "open_sealed",
     "password_key",
+    "public_key_floor",
     "seal",
     "stream_xor",
     "x25519",
