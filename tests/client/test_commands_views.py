@@ -72,4 +72,4 @@ def test_says_how_the_client_is() -> None:
         ({"document_epoch": None}, "on its way"),
         ({"document_stale": True}, "held back"),
     ):
-        assert says in list(status_lines(status | change))[1]  # type: ignore[operator]
+        assert says in list(status_lines(status | change))[1]
