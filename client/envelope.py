@@ -1,12 +1,13 @@
 """What one sealed deposit holds: where its sender is reached, what it has received, one fragment.
 
-    version 1 | kind 1 | provider 2 | inbox serial 4 | inbox 32 |
-    received through 4 | entries 1 | entries (sequence 4 | bitmap 32) … | [sequence 4 | number 2 |
-    fragment]
+    version 1 | kind 1 | provider 2 | inbox serial 4 | inbox 32 | oldest 4 |
+    received through 4 | entries 1 | entries (sequence 4 | bitmap 32) … |
+    [sequence 4 | number 2 | fragment]
 
 Every envelope of a network has one size. A fragment's has room for two entries of messages that
 are partly received, a bare acknowledgement's for 64; unused room is zeros. The sender's live inbox
-rides in every envelope: a higher serial is a newer one. Spec: docs/spec/traffic.md (Envelopes).
+rides in every envelope: a higher serial is a newer one. `oldest` is the lowest sequence that its
+sender still tries: what is missing below it will not come. Spec: docs/spec/traffic.md (Envelopes).
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ WHOLE = b"\xff" * BITMAP_BYTES
 ENTRIES_BESIDE_FRAGMENT = 2
 ENTRIES_ALONE = 64
 _ENTRY_BYTES = 4 + BITMAP_BYTES
-_HEAD_BYTES = 1 + 1 + 2 + 4 + INBOX_ID_BYTES + 4 + 1
+_HEAD_BYTES = 1 + 1 + 2 + 4 + INBOX_ID_BYTES + 4 + 4 + 1
 _FRAGMENT_HEAD_BYTES = 4 + 2
 
 
@@ -72,6 +73,7 @@ class Piece:
 @dataclass(frozen=True, slots=True)
 class Envelope:
     sender: Address
+    oldest: int
     acknowledgement: Acknowledgement
     piece: Piece | None
 
@@ -107,6 +109,7 @@ class EnvelopeFormat:
             envelope.sender.provider.to_bytes(2, "big"),
             envelope.sender.serial.to_bytes(4, "big"),
             envelope.sender.inbox,
+            envelope.oldest.to_bytes(4, "big"),
             envelope.acknowledgement.through.to_bytes(4, "big"),
             bytes((len(entries),)),
             listed + bytes(room * _ENTRY_BYTES - len(listed)),
@@ -139,7 +142,7 @@ class EnvelopeFormat:
         is_fragment = kind == EnvelopeKind.FRAGMENT
         provider, serial = NodeNumber(reader.integer(2)), reader.integer(4)
         sender = Address(provider, InboxId(reader.take(INBOX_ID_BYTES)), serial)
-        through, count = reader.integer(4), reader.integer(1)
+        oldest, through, count = reader.integer(4), reader.integer(4), reader.integer(1)
         room = ENTRIES_BESIDE_FRAGMENT if is_fragment else self.entries_alone
         if count > room:
             raise PeerError(Drop.SESSION)
@@ -159,7 +162,7 @@ class EnvelopeFormat:
                 reader.take(self._plain_bytes - _HEAD_BYTES - self.entries_alone * _ENTRY_BYTES)
             )
         reader.end()
-        return Envelope(sender, Acknowledgement(through, entries), piece)
+        return Envelope(sender, oldest, Acknowledgement(through, entries), piece)
 
 
 def _require_zeros(padding: bytes) -> None:

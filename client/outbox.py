@@ -121,14 +121,20 @@ class Outbox:
         for number, fragment in enumerate(split(parcel, self._envelopes.fragment_bytes)):
             deposit = deposit_id(secret, sequence, number)
             piece = Piece(sequence, number, fragment)
-            plaintext = self._envelopes.encode(self.envelope(acknowledgement, piece))
+            plaintext = self._envelopes.encode(self.envelope(row, acknowledgement, piece))
             fragments.append(NewFragment(deposit, seal_fragment(secret, deposit, plaintext)))
         self._store.parcels.add(contact, sequence, message, fragments, now)
 
-    def envelope(self, acknowledgement: Acknowledgement, piece: Piece | None) -> Envelope:
+    def envelope(
+        self, contact: Contact, acknowledgement: Acknowledgement, piece: Piece | None
+    ) -> Envelope:
         """An envelope with our live inbox in it."""
         live = self._store.mailbox.live()
-        return Envelope(Address(self._provider, live.inbox, live.serial), acknowledgement, piece)
+        address = Address(self._provider, live.inbox, live.serial)
+        oldest = self._store.parcels.oldest(contact.id)
+        return Envelope(
+            address, contact.next_sequence if oldest is None else oldest, acknowledgement, piece
+        )
 
     # 2. fragments into slots
 
@@ -171,7 +177,10 @@ class Outbox:
         were never sent change nothing."""
         if received.through >= contact.next_sequence:
             return []
-        effects: list[MessengerEffect] = []
+        effects: list[MessengerEffect] = [
+            MessageChanged(message, contact.name, MessageState.DELIVERED)
+            for message in self._store.messages.confirm_late(contact.id, received.through)
+        ]
         for parcel in self._store.parcels.through(contact.id, received.through):
             effects += self._end(parcel, MessageState.DELIVERED)
         for entry in received.entries:

@@ -99,6 +99,13 @@ class ContactTable:
             (provider, inbox, serial, number, serial),
         )
 
+    def move_to_invitation(self, number: int, provider: NodeNumber, inbox: InboxId) -> None:
+        """Before they have said where they are: their one-time inbox. Every serial is newer."""
+        self._db.execute(
+            "UPDATE contact SET provider = ?, inbox = ?, inbox_serial = 0 WHERE id = ?",
+            (provider, inbox, number),
+        )
+
     def mark_verified(self, number: int) -> None:
         self._db.execute("UPDATE contact SET verified = 1 WHERE id = ?", (number,))
 

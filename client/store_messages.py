@@ -116,6 +116,17 @@ class MessageTable:
     def change_state(self, id_: int, state: MessageState) -> None:
         self._db.execute("UPDATE message SET state = ? WHERE id = ?", (state.value, id_))
 
+    def confirm_late(self, contact: int, through: int) -> list[int]:
+        """Own messages that were given up, and have arrived after all; their ids."""
+        return [
+            id_
+            for (id_,) in self._db.execute(
+                "UPDATE message SET state = 'delivered' WHERE contact = ? AND direction = 'out'"
+                " AND state = 'unconfirmed' AND sequence <= ? RETURNING id",
+                (contact, through),
+            )
+        ]
+
     def give_up_waiting(self, contact: int) -> list[int]:
         """Marks what waits for this contact as unconfirmed; their ids."""
         return [
@@ -137,6 +148,17 @@ class MessageTable:
                 (contact,),
             )
         ]
+
+    def is_unshown(self, contact: int, sequence: int) -> bool:
+        return (
+            one_row(
+                self._db,
+                "SELECT 1 FROM message WHERE contact = ? AND sequence = ?"
+                " AND direction = 'in' AND shown IS NULL",
+                (contact, sequence),
+            )
+            is not None
+        )
 
     def oldest_unshown(self) -> list[tuple[int, float]]:
         """(contact, when its oldest unshown message arrived) of all contacts with one."""

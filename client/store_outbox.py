@@ -165,6 +165,15 @@ class ParcelTable:
             )
         ]
 
+    def oldest(self, contact: int) -> int | None:
+        """The lowest sequence still on its way to the contact."""
+        row = one_row(
+            self._db,
+            "SELECT min(sequence) FROM parcel WHERE contact = ? AND sequence > 0",
+            (contact,),
+        )
+        return None if row is None else row[0]
+
     def given_up(self, before: float, tries: int, now: float) -> list[Parcel]:
         """Parcels first sent before `before`, or with a fragment that is due again after `tries`
         tries."""

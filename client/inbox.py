@@ -1,0 +1,164 @@
+"""From envelopes to messages: pieces kept, put together, decrypted once, shown once and in order.
+
+Everything that one envelope changes, the ratchet's state included, is in the caller's one
+transaction; the provider is told to delete it only after that. Spec: docs/spec/traffic.md (Inbox).
+"""
+
+from client.content import DIRECT_CONVERSATION, Message
+from client.core_events import MessageArrived, MessengerEffect
+from client.envelope import FRAGMENTS_LIMIT, Piece
+from client.fragments import fragment_count, reassemble
+from client.store import ClientStore
+from client.store_contacts import Contact
+from client.store_messages import UnshownMessage
+from client.wording import Hello, decode_parcel, decode_plaintext
+from hushmill.drops import Drop
+from hushmill.errors import PeerError
+
+GAP_SECONDS = 600.0  # then later messages are shown, with a mark
+WINDOW = 1024  # sequences above the last one received without a gap
+PARTIALS_LIMIT = 1024  # fragments of unfinished messages, a contact; the next expected one is free
+PARTIAL_SECONDS = 30 * 24 * 3600.0
+
+
+class Inbox:
+    """Every method that writes is called inside the caller's transaction."""
+
+    def __init__(self, store: ClientStore) -> None:
+        self._store = store
+
+    # 1. pieces
+
+    def take_piece(self, contact: Contact, piece: Piece, now: float) -> bytes | None:
+        """Keeps a fragment (from a hostile contact); the parcel, if it was the last one missing.
+
+        Raises PeerError: DUPLICATE, OVERFLOW outside the limits, SESSION for one that does not fit
+        the others.
+        """
+        partials = self._store.partials
+        sequence, number = piece.sequence, piece.number
+        if sequence <= contact.received_through or partials.is_received(contact.id, sequence):
+            raise PeerError(Drop.DUPLICATE)
+        if sequence > contact.received_through + WINDOW:
+            raise PeerError(Drop.OVERFLOW)
+        count = fragment_count(piece.fragment)
+        known = partials.count_of(contact.id, sequence)
+        if not number < count <= FRAGMENTS_LIMIT or known not in (None, count):
+            raise PeerError(Drop.SESSION)
+        is_next = sequence == contact.received_through + 1
+        if not is_next and count > 1 and partials.count(contact.id) >= PARTIALS_LIMIT:
+            raise PeerError(Drop.OVERFLOW)
+        if not partials.add(contact.id, sequence, number, count, piece.fragment, now):
+            raise PeerError(Drop.DUPLICATE)
+        pieces = partials.pieces(contact.id, sequence)
+        if len(pieces) < count:
+            return None
+        partials.remove(contact.id, sequence)
+        return reassemble([fragment for _, fragment in pieces])
+
+    # 2. plaintext
+
+    def open_parcel(self, contact: Contact, parcel: bytes) -> bytes:
+        """The plaintext of a whole parcel under the contact's session, whose new state is kept.
+
+        Raises PeerError(SESSION), after which nothing has changed.
+        """
+        _, ciphertext = decode_parcel(parcel)
+        stored = self._store.sessions.load(contact.id)
+        if stored is None:
+            raise PeerError(Drop.SESSION)
+        plaintext = stored.session.decrypt(ciphertext)
+        self._store.sessions.save(stored)
+        return plaintext
+
+    def keep(self, contact: Contact, sequence: int, plaintext: bytes, now: float) -> Drop | None:
+        """Keeps what a message says. The reason for which it shows nothing, if it does not: its
+        sequence is used up all the same."""
+        reason = None
+        try:
+            said = decode_plaintext(plaintext)
+            match said:
+                case Hello(name):
+                    self._store.contacts.name_themselves(contact.id, name)
+                case Message():
+                    if said.conversation != DIRECT_CONVERSATION:
+                        raise PeerError(Drop.SESSION)
+                    self._store.messages.add_received(contact.id, said, sequence, now)
+                    self._store.contacts.touch(contact.id, now)
+        except PeerError as error:
+            reason = error.reason
+        self._store.partials.mark_received(contact.id, sequence)
+        self._advance(contact.id, contact.received_through)
+        return reason
+
+    def pass_over(self, contact: Contact, oldest: int, now: float) -> list[MessengerEffect]:
+        """The contact no longer tries anything below `oldest`: what is missing there never comes.
+        What came after it is shown."""
+        through = oldest - 1
+        if not contact.received_through < through <= contact.received_through + WINDOW:
+            return []
+        incomplete = {sequence for sequence, _ in self._store.partials.incomplete(contact.id)}
+        for sequence in incomplete:
+            if sequence <= through:
+                self._store.partials.remove(contact.id, sequence)
+        effects = self.show(contact.id, now, passed_through=through)
+        self._advance(contact.id, through)
+        return effects
+
+    def _advance(self, contact: int, through: int) -> None:
+        """Moves `received_through` over everything that follows without a gap."""
+        for sequence in self._store.partials.received(contact):
+            if sequence == through + 1:
+                through = sequence
+        self._store.contacts.receive_through(contact, through)
+        self._store.partials.forget_received_through(contact, through)
+
+    # 3. the screen
+
+    def show(self, contact: int, now: float, passed_through: int = 0) -> list[MessengerEffect]:
+        """Shows what may be shown: in order, over a gap only when it is old enough or will not be
+        filled, and what fills such a gap at once, with its own mark."""
+        row = self._store.contacts.numbered(contact)
+        through = row.shown_through
+        effects: list[MessengerEffect] = []
+        for message in self._store.messages.unshown(contact):
+            through = self._over_received(row, through, message.sequence)
+            is_late = message.sequence <= through
+            is_gap = message.sequence > through + 1
+            if is_gap and not self._may_pass(message, now, passed_through):
+                break
+            view = self._store.messages.show(message.id, gap=is_gap, late=is_late)
+            effects.append(MessageArrived(view))
+            through = max(through, message.sequence)
+        through = max(self._over_received(row, through, None), passed_through)
+        if through > row.shown_through:
+            self._store.contacts.show_through(contact, through)
+        return effects
+
+    def next_gap_deadline(self) -> float | None:
+        """When the first gap is old enough."""
+        oldest = [arrived for _, arrived in self._store.messages.oldest_unshown()]
+        return min(oldest) + GAP_SECONDS if oldest else None
+
+    def show_over_gaps(self, now: float) -> list[MessengerEffect]:
+        effects: list[MessengerEffect] = []
+        for contact, arrived in self._store.messages.oldest_unshown():
+            if arrived + GAP_SECONDS <= now:
+                effects += self.show(contact, now)
+        return effects
+
+    def _over_received(self, contact: Contact, through: int, before: int | None) -> int:
+        """`through`, moved over messages that were received and show nothing (hellos)."""
+        received = set(self._store.partials.received(contact.id))
+        while before is None or through + 1 < before:
+            following = through + 1
+            if following > contact.received_through and following not in received:
+                break
+            if self._store.messages.is_unshown(contact.id, following):
+                break
+            through = following
+        return through
+
+    @staticmethod
+    def _may_pass(message: UnshownMessage, now: float, passed_through: int) -> bool:
+        return message.sequence <= passed_through or message.arrived_at + GAP_SECONDS <= now
