@@ -14,18 +14,8 @@ from tests.processes.link_loop import Loop, running_loop
 from tests.processes.mix_network import MixNetwork
 
 INIT = [
-    "--number",
-    "1",
-    "--name",
-    "mix1",
-    "--operator",
-    "layer1",
-    "--layer",
-    "1",
-    "--host",
-    "127.0.0.1",
-    "--port",
-    "4000",
+    *("--number", "1", "--name", "mix1", "--operator", "layer1"),
+    *("--layer", "1", "--host", "127.0.0.1", "--port", "4000"),
 ]
 
 
