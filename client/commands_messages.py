@@ -11,7 +11,7 @@ from client.commands_options import connect, profile_option
 from client.rpc import JsonObject
 from client.rpc_client import DaemonConnection
 from client.saving import save_file
-from client.views import message_text, objects
+from client.views import STALE, message_text, objects
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import HushmillCommand, Output, local_time, pass_output
 
@@ -63,14 +63,24 @@ def send(
     with connect(folder) as daemon:
         sent = daemon.call("send", params)
         if wait is not None:
-            sent |= daemon.call("wait", {"id": sent["id"], "seconds": wait}, seconds=wait)
-    if wait is not None and sent["state"] != "delivered":
-        raise UserError(
-            f"Not delivered within {wait:g} s. The message stays queued and goes on by itself; "
-            "see it with: hushmill status",
-            ExitCode.TIMEOUT,
-        )
+            _wait(daemon, sent, wait)
     output.result(sent, human=f"{sent['state']} ({sent['id']})")
+
+
+def _wait(daemon: DaemonConnection, sent: JsonObject, seconds: float) -> None:
+    """Brings `sent` up to date once it is delivered. Raises UserError: 9 if it was not in time, 5
+    if that is for want of a directory of the network."""
+    sent |= daemon.call("wait", {"id": sent["id"], "seconds": seconds}, seconds=seconds)
+    if sent["state"] == "delivered":
+        return
+    status = daemon.call("status")
+    if status["document_stale"] and status["document_epoch"] is not None:
+        raise UserError(f"Not delivered. {STALE}", ExitCode.NO_CONSENSUS)
+    raise UserError(
+        f"Not delivered within {seconds:g} s. The message stays queued and goes on by itself; "
+        "see it with: hushmill status",
+        ExitCode.TIMEOUT,
+    )
 
 
 def _file_bytes(path: Path) -> bytes:

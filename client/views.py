@@ -14,6 +14,10 @@ from client.rpc import Json, JsonObject
 _KEPT_FORMATS = frozenset("\u200c\u200d")
 _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 INDENT = "  "
+STALE = (
+    "The network has published no directory for hours, so messages are held back. There is nothing "
+    "for you to do but to leave the daemon running."
+)
 
 
 def shown(text: str) -> str:
