@@ -18,7 +18,7 @@ from client.envelope import (
     EnvelopeFormat,
     Piece,
 )
-from client.fragments import split
+from client.fragments import padded_count, split
 from client.handshake_header import HANDSHAKE_HEADER_BYTES
 from client.ratchet import RATCHET_OVERHEAD_BYTES
 from client.receipts import acknowledgement_for
@@ -32,7 +32,9 @@ from hushmill.identifiers import NodeNumber
 from hushmill.parameters import Parameters
 
 _LENGTH_BYTES = 4  # inside the first fragment
-_FLAGS_BYTES = 2  # what a parcel and a plaintext begin with
+# A parcel's and a plaintext's first byte, the handshake, the ratchet, and at most 512 bytes of a
+# content's fields (a file's name has at most 255).
+_OVERHEAD_BYTES = 2 + HANDSHAKE_HEADER_BYTES + RATCHET_OVERHEAD_BYTES + 512
 
 
 class Outbox:
@@ -54,10 +56,15 @@ class Outbox:
     # 1. words to fragments
 
     @property
-    def largest_plaintext(self) -> int:
-        """How many bytes an encoded message may have: what fits into 256 fragments."""
+    def largest_content(self) -> int:
+        """How many bytes a text or file may have: what surely fits into 256 fragments."""
         room = FRAGMENTS_LIMIT * (self._envelopes.fragment_bytes - 1) - _LENGTH_BYTES
-        return room - _FLAGS_BYTES - HANDSHAKE_HEADER_BYTES - RATCHET_OVERHEAD_BYTES
+        return room - _OVERHEAD_BYTES
+
+    def padded_bytes(self, size: int) -> int:
+        """What content of `size` bytes takes in the outbox, at most."""
+        capacity = self._envelopes.fragment_bytes
+        return padded_count(size + _OVERHEAD_BYTES, capacity) * capacity
 
     def bytes_kept(self) -> int:
         """What waits and what is on its way, as it lies in the store."""

@@ -66,6 +66,8 @@ class SlotBoard:
         desk: ControlDesk,
         loops: Loops,
         rng: Randomness,
+        *,
+        cover: bool,
     ) -> None:
         self._parameters = parameters
         self._format = packet_format
@@ -77,6 +79,7 @@ class SlotBoard:
         self._desk = desk
         self._loops = loops
         self._rng = rng
+        self._has_cover = cover
         self._network: Network | None = None
         self._epoch = Epoch(0)
         self._slots: dict[Stream, dict[int, _Slot]] = {stream: {} for stream in Stream}
@@ -231,9 +234,10 @@ class SlotBoard:
     def _cover(
         self, slot: _Slot, now: float
     ) -> tuple[PacketKind, bytes, NodeNumber, Cargo | None, DepositId | None]:
-        """A loop in a loop slot, drop cover in the others, random bytes without a network."""
+        """A loop in a loop slot, drop cover in the others; random bytes that nobody relays where
+        there is no network, or where an experiment has switched cover off."""
         network, content = self._network, slot.content_stream
-        if network is not None and slot.mixes:
+        if network is not None and slot.mixes and self._has_cover:
             body = content.take(self._geometry.body_bytes)
             if slot.stream is Stream.LOOP:
                 deposit = self._loops.deposit(content)

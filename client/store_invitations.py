@@ -28,12 +28,14 @@ class InvitationTable:
 
     def add(self, invitation: Invitation, contact: int, expires_at: float, *, is_own: bool) -> None:
         self._db.execute(
-            "INSERT INTO invitation (text, contact, inbox, is_own, expires_at, state)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO invitation"
+            " (text, contact, inbox, receive_secret, is_own, expires_at, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 invitation.text(),
                 contact,
                 invitation.inbox,
+                invitation.to_inviter_secret if is_own else invitation.to_invited_secret,
                 int(is_own),
                 expires_at,
                 InvitationState.OPEN.value,
@@ -50,9 +52,16 @@ class InvitationTable:
     def of_contact(self, contact: int) -> StoredInvitation | None:
         return self._one("contact = ?", contact)
 
-    def given(self) -> list[StoredInvitation]:
-        """Those we answered: their inviters may still seal under them."""
-        return self._all("is_own = 0")
+    def receive_secrets(self, since: float) -> list[tuple[int, bytes]]:
+        """(contact, secret) of those we answered and that ran out after `since`: their inviters
+        may still send under them."""
+        return list(
+            self._db.execute(
+                "SELECT contact, receive_secret FROM invitation"
+                " WHERE is_own = 0 AND expires_at > ?",
+                (since,),
+            )
+        )
 
     def count_open(self) -> int:
         """How many of ours are out."""
@@ -72,6 +81,9 @@ class InvitationTable:
         self._db.execute(
             "UPDATE invitation SET state = ? WHERE contact = ?", (state.value, contact)
         )
+
+    def remove(self, contact: int) -> None:
+        self._db.execute("DELETE FROM invitation WHERE contact = ?", (contact,))
 
     def _one(self, condition: str, binding: object) -> StoredInvitation | None:
         found = self._all(condition, binding)

@@ -68,6 +68,7 @@ CREATE TABLE invitation (
     text TEXT PRIMARY KEY,
     contact INTEGER NOT NULL UNIQUE REFERENCES contact(id) ON DELETE CASCADE,
     inbox BLOB NOT NULL,
+    receive_secret BLOB NOT NULL,    -- seals what the other side sends under the invitation
     is_own INTEGER NOT NULL,         -- 1: we invited; 0: we were invited
     expires_at REAL NOT NULL,
     state TEXT NOT NULL

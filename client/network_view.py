@@ -1,0 +1,36 @@
+"""The network as this client may use it now: a document that serves, and the epoch of its keys."""
+
+from client.cargo import Network
+from hushmill.errors import UserError
+from hushmill.identifiers import Epoch
+from pki import DocumentKeeper, Genesis, epoch_at, epoch_start, next_epoch
+
+
+class NetworkView:
+    """Wraps the keeper of documents, whose state the messenger persists."""
+
+    def __init__(self, genesis: Genesis, keeper_state: bytes | None) -> None:
+        self._parameters = genesis.parameters
+        self.keeper = DocumentKeeper(genesis, keeper_state)
+        self.looked_at = 0.0
+        self.next_change = 0.0  # the next epoch's beginning
+
+    def at(self, now: float) -> Network | None:
+        """None when there is no document, when the last has run out, or when the clock is wrong:
+        payload is held then."""
+        epoch = epoch_at(now, self._parameters)
+        self.looked_at = now
+        self.next_change = epoch_start(next_epoch(epoch), self._parameters)
+        try:
+            return Network(self.keeper.current(now), epoch)
+        except UserError:
+            return None
+
+    def accept(self, document: bytes, now: float) -> bool:
+        """Whether `document` (hostile) is valid and new. Raises PeerError."""
+        return self.keeper.accept(document, now)
+
+    @property
+    def document_epoch(self) -> Epoch | None:
+        newest = self.keeper.newest
+        return None if newest is None else newest.epoch

@@ -1,0 +1,45 @@
+"""What is looked after once a minute: invitations that run out, messages that nobody confirmed,
+prekeys, and the registration of our inbox."""
+
+from client.contact_views import contact_view
+from client.core_events import ContactChanged, MessageChanged, MessengerEffect
+from client.inbox import PARTIAL_SECONDS
+from client.introductions import Introductions
+from client.outbox import Outbox
+from client.states import MessageState
+from client.store import ClientStore
+from hushmill.link import InboxOperation
+
+UPKEEP_SECONDS = 60.0
+INBOX_LIFETIME_HOURS = 30 * 24
+REGISTER_AGAIN_SECONDS = 10 * 24 * 3600.0
+
+
+class Upkeep:
+    def __init__(
+        self, store: ClientStore, outbox: Outbox, introductions: Introductions, now: float
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._introductions = introductions
+        self.next_at = now
+
+    def run(self, now: float) -> list[MessengerEffect]:
+        self.next_at = now + UPKEEP_SECONDS
+        effects: list[MessengerEffect] = []
+        with self._store.transaction():
+            for contact in self._introductions.expire(now):
+                effects.append(ContactChanged(contact_view(self._store, contact)))
+                effects += [
+                    MessageChanged(message, contact.name, MessageState.UNCONFIRMED)
+                    for message in self._store.messages.give_up_waiting(contact.id)
+                ]
+            effects += self._outbox.give_up(now)
+            self._introductions.rotate_prekeys(now)
+            self._store.partials.remove_older(now - PARTIAL_SECONDS)
+            live = self._store.mailbox.live()
+            if live.registered_at is None or live.registered_at < now - REGISTER_AGAIN_SECONDS:
+                self._store.mailbox.ask(
+                    InboxOperation.REGISTER_LIVE, live.inbox, INBOX_LIFETIME_HOURS
+                )
+        return effects
