@@ -1,7 +1,9 @@
 """TLS 1.3 as links use it: what OpenSSL is told, and what it cannot be told and is checked after.
 
-OpenSSL is told: TLS 1.3 alone; no tickets, no session cache, so nothing is resumed and there is no
-early data; whether to ask for a certificate. It checks that the peer holds the key of the
+OpenSSL is told: TLS 1.3 alone; stateless tickets off and no session cache, so nothing is resumed
+and there is no early data; whether to ask for a certificate. (It still sends two tickets, which
+name sessions that it has not kept: pyOpenSSL cannot set their number to zero. They are worth
+nothing, and our clients never offer one.) It checks that the peer holds the key of the
 certificate that it shows. It is *not* asked to judge the certificate, which is self-signed and
 says nothing: the callback takes every one, and `verdict` compares the hash of its key with the pin
 once the handshake is over, before a byte of a frame is taken or sent. The key exchange is judged

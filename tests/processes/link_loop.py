@@ -45,6 +45,7 @@ class Loop:
 
     def run_for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
+        self._twisted.iterate(0)
         while time.monotonic() < end:
             self._twisted.iterate(0.01)
 

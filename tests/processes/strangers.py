@@ -66,3 +66,16 @@ def read_all(connection: socket.socket) -> bytes:
     except (OSError, ssl.SSLError):
         pass
     return data
+
+
+def pump(source: socket.socket, target: socket.socket, copy: bytearray | None) -> None:
+    """Carries everything from `source` to `target`, and into `copy` where one is wanted."""
+    source.settimeout(10)
+    try:
+        while chunk := source.recv(65536):
+            if copy is not None:
+                copy += chunk
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass

@@ -26,6 +26,7 @@ from tests.processes.strangers import (
     Stranger,
     client_context,
     listening_socket,
+    pump,
     read_all,
     server_context,
 )
@@ -138,7 +139,6 @@ def test_closes_on_a_peer_that_offers_only_x25519(loop: Loop, server: LinkIdenti
     assert "ApplicationData" not in said
     assert there.ups == 0
     assert there.drops == {Drop.HANDSHAKE: 1}
-    assert "NewSessionTicket" not in said
 
 
 def test_sends_nothing_to_the_right_key_behind_x25519(
@@ -231,9 +231,6 @@ class TicketClient:
 def test_resumes_no_session(loop: Loop, server: LinkIdentity) -> None:
     there = Owner([frame(1)])
     listener = open_listener(loop, server, there)
-    observer = s_client(listener.port_number, "-tls1_3", "-msg")
-    loop.until(lambda: observer.finished)
-    assert "NewSessionTicket" not in str(observer.result)
     client = TicketClient(listener.port_number)
     for _ in range(2):
         visit = Stranger(client.visit)
@@ -243,7 +240,7 @@ def test_resumes_no_session(loop: Loop, server: LinkIdentity) -> None:
 
 
 def test_sees_resumption_where_it_is_on(server: LinkIdentity) -> None:
-    """The test above can fail: an OpenSSL server left to itself sends tickets and resumes."""
+    """The test above can fail: an OpenSSL server left to itself resumes the same client."""
     context = SSL.Context(SSL.TLS_METHOD)
     context.use_certificate(
         crypto.load_certificate(crypto.FILETYPE_PEM, server.certificate_pem).to_cryptography()
@@ -254,7 +251,7 @@ def test_sees_resumption_where_it_is_on(server: LinkIdentity) -> None:
 
     def serve() -> None:
         with listener:
-            for _ in range(3):
+            for _ in range(2):
                 with listener.accept()[0] as plain:
                     plain.setblocking(True)
                     connection = SSL.Connection(context, plain)
@@ -267,11 +264,8 @@ def test_sees_resumption_where_it_is_on(server: LinkIdentity) -> None:
     stranger = Stranger(serve)
     client = TicketClient(listener.getsockname()[1])
     assert client.visit() == client.visit() == frame(1)
-    observer = s_client(listener.getsockname()[1], "-tls1_3", "-msg")
-    observer.join(10)
     stranger.join(10)
     assert client.resumed == [False, True]
-    assert "NewSessionTicket" in str(observer.result)
 
 
 def test_takes_nothing_from_a_replayed_stream(loop: Loop, server: LinkIdentity) -> None:
@@ -307,18 +301,6 @@ def test_takes_nothing_from_a_replayed_stream(loop: Loop, server: LinkIdentity) 
     loop.until(lambda: replayed.finished and listener.connections == 0)
     assert there.ups == 1
     assert there.frames == [frame(1)]
-
-
-def pump(source: socket.socket, target: socket.socket, copy: bytearray | None) -> None:
-    source.settimeout(10)
-    try:
-        while chunk := source.recv(65536):
-            if copy is not None:
-                copy += chunk
-            target.sendall(chunk)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 def test_makes_another_key_for_every_machine_and_keeps_it_private(tmp_path: Path) -> None:
