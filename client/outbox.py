@@ -135,13 +135,15 @@ class Outbox:
     def envelope(
         self, contact: Contact, acknowledgement: Acknowledgement, piece: Piece | None
     ) -> Envelope:
-        """An envelope with our live inbox in it."""
+        """An envelope with our live inbox in it. The piece's own parcel need not be kept yet."""
         live = self._store.mailbox.live()
         address = Address(self._provider, live.inbox, live.serial)
-        oldest = self._store.parcels.oldest(contact.id)
-        return Envelope(
-            address, contact.next_sequence if oldest is None else oldest, acknowledgement, piece
-        )
+        under_way = [
+            self._store.parcels.oldest(contact.id),
+            None if piece is None else piece.sequence,
+        ]
+        oldest = min((one for one in under_way if one is not None), default=contact.next_sequence)
+        return Envelope(address, oldest, acknowledgement, piece)
 
     # 2. fragments into slots
 
