@@ -10,6 +10,7 @@ repairs or replaces a store. Spec: docs/spec/e2ee.md (Vault).
 
 import os
 import secrets
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -171,7 +172,8 @@ def _require_passphrase(passphrase: str | None) -> bytes:
             " --passphrase-fd.",
             ExitCode.CONFIGURATION,
         )
-    return passphrase.encode("utf-8")
+    # One form of each character, whatever keyboard it came from (RFC 8265, 4.2).
+    return unicodedata.normalize("NFC", passphrase).encode("utf-8")
 
 
 def _page_key(master: bytes) -> bytes:

@@ -89,6 +89,15 @@ def test_refuses_a_signed_prekey_of_low_order_or_with_a_second_encoding(point: b
     assert refused(signed(ALICE, point, kem))
 
 
+def test_refuses_a_prekey_without_its_own_signature_in_a_signed_bundle() -> None:
+    """What X3DH checks by itself must hold by itself: the outer signature is no stand-in."""
+    prekey, kem = X25519Secret.generate().public.raw, MlKemSecret.generate().public.raw
+    body = b"\1\1" + ALICE.public + bytes(4) + prekey
+    for inner in (bytes(64), ALICE.sign(Label.E2EE_BUNDLE, prekey)):
+        signed_body = body + inner + kem
+        assert refused(signed_body + ALICE.sign(Label.E2EE_BUNDLE, signed_body))
+
+
 def test_refuses_a_signed_kem_key_outside_its_field() -> None:
     assert refused(signed(ALICE, X25519Secret.generate().public.raw, b"\xff" * 1184))
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import msgspec
 import pytest
 import xeddsa
 
 from client import (
+    Bundle,
     HandshakeHeader,
     Identity,
     PreKeys,
@@ -163,6 +166,58 @@ def test_refuses_to_talk_to_oneself() -> None:
     assert refused(mine, first, identity=ALICE, prekeys=alices)
 
 
+def forged(
+    initiator: IdentityKey, prekey: bytes, claimed: IdentityKey | None = None
+) -> tuple[bytes, bytes]:
+    """A header and first message to Bob that fit each other, made with his own secrets: what is
+    wrong with them is only what the header says."""
+    ephemeral = X25519Secret.generate().public.raw
+    kem_ciphertext, kem_shared = BUNDLE.kem_prekey.encapsulate()
+    header = HandshakeHeader(claimed or initiator, ephemeral, prekey, kem_ciphertext)
+    agreed = agree_as_responder(BOB, BOBS_PREKEYS.prekey_secret, initiator, ephemeral)
+    root, agreement = _agreement("initiator", header, BUNDLE, agreed, kem_shared, SECRET)
+    associated = agreement.associated_data("initiator")
+    return header.encode(), Ratchet.start(root, BUNDLE.prekey.raw, b"forged", associated)[1]
+
+
+def test_refuses_a_header_with_its_own_identity_even_when_the_keys_fit() -> None:
+    assert not refused(*forged(ALICE.public, BUNDLE.prekey.raw))
+    assert refused(*forged(BOB.public, BUNDLE.prekey.raw))
+
+
+def test_refuses_a_header_that_names_another_prekey_even_when_the_keys_fit() -> None:
+    assert refused(*forged(ALICE.public, MALLORYS_PREKEYS.bundle().prekey.raw))
+
+
+def test_refuses_a_name_for_which_x3dh_was_not_computed() -> None:
+    assert refused(*forged(MALLORY.public, BUNDLE.prekey.raw, claimed=ALICE.public))
+
+
+def test_every_public_byte_of_both_sides_changes_every_key() -> None:
+    """The ML-KEM public key too, so that a ciphertext for one key is never one for another."""
+    raw, start = BUNDLE.encode(), bytes(range(32))
+    header = HandshakeHeader(ALICE.public, start, BUNDLE.prekey.raw, bytes(1088))
+
+    def keys(header: HandshakeHeader, bundle: Bundle) -> list[bytes]:
+        root, agreed = _agreement("initiator", header, bundle, bytes(32), bytes(32), SECRET)
+        return [root, agreed.session, agreed.to_responder_secret, agreed.to_initiator_secret]
+
+    honest = keys(header, BUNDLE)
+    assert keys(header, BUNDLE) == honest
+    seen = set(honest)
+    changes = [(header, replace(BUNDLE, raw=flipped(raw, bit))) for bit in range(0, 11056, 331)]
+    changes += [
+        (replace(header, kem_ciphertext=flipped(bytes(1088), 8000)), BUNDLE),
+        (replace(header, ephemeral=flipped(start, 0)), BUNDLE),
+        (replace(header, prekey=flipped(BUNDLE.prekey.raw, 0)), BUNDLE),
+        (replace(header, identity=MALLORY.public), BUNDLE),
+        (header, replace(BUNDLE, identity=MALLORY.public)),
+    ]
+    for changed in changes:
+        seen |= set(keys(*changed))
+    assert len(seen) == 4 * (len(changes) + 1)
+
+
 def test_prekeys_of_another_identity_are_our_own_mistake() -> None:
     _, header, first = start_session(ALICE, BUNDLE, SECRET, b"hello")
     with pytest.raises(UsageError):
@@ -229,13 +284,6 @@ def test_many_first_contacts_use_one_bundle() -> None:
 def test_either_party_can_forge_the_transcript() -> None:
     """From his own secrets and her public key alone, Bob makes a first message that his own
     verifier takes for Alice's: what he shows to others proves nothing about her."""
-    ephemeral = X25519Secret.generate().public.raw
-    kem_ciphertext, kem_shared = BUNDLE.kem_prekey.encapsulate()
-    header = HandshakeHeader(ALICE.public, ephemeral, BUNDLE.prekey.raw, kem_ciphertext)
-    agreed = agree_as_responder(BOB, BOBS_PREKEYS.prekey_secret, ALICE.public, ephemeral)
-    root, agreement = _agreement("initiator", header, BUNDLE, agreed, kem_shared, SECRET)
-    _, forged = Ratchet.start(
-        root, BUNDLE.prekey.raw, b"I, Alice, owe Bob", agreement.associated_data("initiator")
-    )
-    bob, plaintext = accept_session(BOB, BOBS_PREKEYS, header.encode(), SECRET, forged)
-    assert (bob.peer, plaintext) == (ALICE.public, b"I, Alice, owe Bob")
+    header, first = forged(ALICE.public, BUNDLE.prekey.raw)
+    bob, plaintext = accept_session(BOB, BOBS_PREKEYS, header, SECRET, first)
+    assert (bob.peer, plaintext) == (ALICE.public, b"forged")

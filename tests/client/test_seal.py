@@ -58,3 +58,12 @@ def test_refuses_another_pair_direction_message_or_fragment() -> None:
 def test_refuses_any_bytes(sealed: bytes) -> None:
     with pytest.raises(PeerError):
         open_fragment(SECRET, DEPOSIT, sealed)
+
+
+def test_no_two_deposits_share_a_key_stream() -> None:
+    streams = {
+        seal_fragment(SECRET, deposit_id(SECRET, sequence, index), bytes(32))
+        for sequence in range(20)
+        for index in range(10)
+    }
+    assert len({stream[:8] for stream in streams}) == 200

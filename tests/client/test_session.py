@@ -215,6 +215,15 @@ def test_refuses_a_stored_state_that_is_none() -> None:
             Session.load(SessionState(root, {}))
 
 
+def test_refuses_a_stored_state_of_another_version_or_suite() -> None:
+    alice, _ = talking_pair()
+    state = alice.export()
+    assert state.root[:4] == b"\x92\x98\1\1"  # (agreement: version, suite, …; ratchet)
+    for head in (b"\x92\x98\2\1", b"\x92\x98\1\2"):
+        with pytest.raises(PeerError):
+            Session.load(SessionState(head + state.root[4:], state.skipped))
+
+
 def test_a_stolen_state_opens_nothing_earlier() -> None:
     alice, bob = talking_pair()
     recorded = []

@@ -274,6 +274,11 @@ def test_a_higher_cost_is_kept(tmp_path: Path, shared_vault: Path) -> None:
         path.write_bytes(data)
 
 
+def test_one_passphrase_from_two_keyboards_is_one(tmp_path: Path) -> None:
+    create_vault(tmp_path / "store.db", "gr\u00fc\u00dfe aus k\u00f6ln").close()
+    open_vault(tmp_path / "store.db", "gru\u0308\u00dfe aus ko\u0308ln").close()
+
+
 def test_a_newer_format_says_so(shared_vault: Path) -> None:
     path = header_path(shared_vault)
     data = path.read_bytes()
