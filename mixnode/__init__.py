@@ -25,7 +25,9 @@ from mixnode.mix_core import MixCore
 
 if TYPE_CHECKING:
     from mixnode.checks import check_node
+    from mixnode.extension import NodeExtension, PlainMix
     from mixnode.node_directory import (
+        PUBLIC_FILE,
         NodeDirectory,
         NodeSettings,
         create_node_directory,
@@ -33,10 +35,11 @@ if TYPE_CHECKING:
         open_node_directory,
     )
     from mixnode.node_keys import NodeKeys
-    from mixnode.service import NodeExtension, NodeService, PlainMix, run_node
+    from mixnode.service import NodeService, run_node
     from mixnode.status_file import NodeStatus, read_status
 
 __all__ = [
+    "PUBLIC_FILE",
     "Arrived",
     "ConsensusChanged",
     "Counters",
@@ -67,13 +70,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "PUBLIC_FILE": "node_directory",
     "NodeDirectory": "node_directory",
-    "NodeExtension": "service",
+    "NodeExtension": "extension",
     "NodeKeys": "node_keys",
     "NodeService": "service",
     "NodeSettings": "node_directory",
     "NodeStatus": "status_file",
-    "PlainMix": "service",
+    "PlainMix": "extension",
     "check_node": "checks",
     "create_node_directory": "node_directory",
     "install_network": "node_directory",

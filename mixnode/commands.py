@@ -7,7 +7,7 @@ import click
 from hushmill.runtime import HushmillGroup, Output, configure_logging, pass_output
 from mixnode.checks import check_node
 from mixnode.node_directory import PUBLIC_FILE, create_node_directory, install_network
-from mixnode.status_file import NodeStatus, read_status
+from mixnode.status_file import read_status
 
 _DIRECTORY = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 
@@ -113,7 +113,8 @@ def check(output: Output, directory: Path) -> None:
 @click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), hidden=True)
 def run(directory: Path, log_level: str, trace: Path | None) -> None:
     """Run it until it is told to stop; prints `ready` once it takes part."""
-    from mixnode.service import PlainMix, run_node
+    from mixnode.extension import PlainMix
+    from mixnode.service import run_node
 
     configure_logging(log_level)
     run_node(directory, "mix", lambda _directory: PlainMix(), trace)
@@ -125,24 +126,4 @@ def run(directory: Path, log_level: str, trace: Path | None) -> None:
 def status(output: Output, directory: Path) -> None:
     """Show how it is doing; counters are rounded down."""
     found = read_status(directory)
-    output.result(status_record(found), status_text(found))
-
-
-def status_record(found: NodeStatus) -> dict[str, object]:
-    """A status for machines."""
-    return {
-        "ok": True,
-        "role": found.role,
-        "epoch": found.epoch,
-        "links_up": found.links_up,
-        "links_wanted": found.links_wanted,
-        "counters": found.counters,
-    }
-
-
-def status_text(found: NodeStatus) -> str:
-    """A status for people: counters that are not zero, a line each."""
-    epoch = "no document in force" if found.epoch is None else f"document of epoch {found.epoch}"
-    lines = [f"{found.role}: {epoch}, {found.links_up} of {found.links_wanted} links up"]
-    lines += [f"  {name} {count}" for name, count in found.counters.items() if count]
-    return "\n".join(lines)
+    output.result(found.record(), found.text())

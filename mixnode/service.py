@@ -8,16 +8,23 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
 from twisted.internet.error import CannotListenError
 
-from hushmill.core import Core
 from hushmill.drops import Drop
 from hushmill.errors import ExitCode, PeerError, UserError
 from hushmill.identifiers import Epoch, NodeNumber
 from hushmill.packet import Deliver, Unwrapped, packet_format
-from hushmill.runtime import Driver, Reactor, SystemRandomness, notify_ready, now, run_service
+from hushmill.parameters import Parameters
+from hushmill.runtime import (
+    Driver,
+    Reactor,
+    SystemRandomness,
+    notify_ready,
+    now,
+    run_service,
+    wall_clock_error,
+)
 from mixnode.disk_work import DiskWork, MakeKeys
 from mixnode.events import (
     Arrived,
@@ -28,6 +35,7 @@ from mixnode.events import (
     SendPacket,
     TagsSynced,
 )
+from mixnode.extension import NodeExtension
 from mixnode.frames import open_frame
 from mixnode.key_schedule import KeySchedule
 from mixnode.links import NodeLinks
@@ -47,52 +55,6 @@ from pki import Consensus, DirectoryClient, descriptor_of, last_served, sign_des
 
 _log = logging.getLogger(__name__)
 KEY_LOOKS_PER_EPOCH = 4  # how often the keys of the next epochs are looked after
-
-
-class NodeExtension(Protocol):
-    """What a node does beyond mixing; a provider has one, a mix has `PlainMix`.
-
-    A node's cores take and give more events and effects than MixCore's, so they are Any here.
-    """
-
-    def core(self, mix: MixCore) -> Core[Any, Any]:
-        """The core that is to run: one that holds `mix` and passes on its events and effects."""
-        ...
-
-    def started(self, service: "NodeService") -> None:
-        """The node listens and a consensus is in force; `ready` is said afterwards. Once."""
-        ...
-
-    def perform(self, effect: object) -> None:
-        """Carries out an effect that is not MixCore's."""
-        ...
-
-    def document_accepted(self, data: bytes) -> None:
-        """A new signed document, perhaps of the next epoch. May come before `started`."""
-        ...
-
-    def stopped(self) -> None:
-        """The process is ending; the core gets no more events."""
-        ...
-
-
-class PlainMix:
-    """A mix: nothing beyond mixing."""
-
-    def core(self, mix: MixCore) -> Core[Any, Any]:
-        return mix
-
-    def started(self, service: "NodeService") -> None:
-        pass
-
-    def perform(self, effect: object) -> None:
-        raise TypeError(f"a mix does not know the effect {type(effect).__name__}")
-
-    def document_accepted(self, data: bytes) -> None:
-        pass
-
-    def stopped(self) -> None:
-        pass
 
 
 class NodeService:
@@ -257,6 +219,7 @@ class NodeService:
         self._reactor.callLater(self._epoch_seconds / KEY_LOOKS_PER_EPOCH, self._look_after_keys)
 
     def _say_status(self) -> None:
+        check_clock(wall_clock_error(), self.directory.genesis.parameters)
         known = self.consensus
         is_served = known is not None and self._schedule.current(now()) <= last_served(known.epoch)
         status = NodeStatus(
@@ -298,6 +261,17 @@ def run_node(
         run_service(start)
     finally:
         os.close(lock)
+
+
+def check_clock(error_seconds: float, parameters: Parameters) -> None:
+    """Raises UserError(CONFIGURATION) when the system's clock has been set, or the one of this
+    process has drifted, by more than packets and keys allow for."""
+    if abs(error_seconds) > 2 * parameters.skew_seconds:
+        raise UserError(
+            f"The clock was set by {error_seconds:+.0f} s while the node ran, so the node has "
+            "stopped. Make sure that the clock is right, then start it again.",
+            ExitCode.CONFIGURATION,
+        )
 
 
 def _stop_for_disk(error: OSError) -> None:

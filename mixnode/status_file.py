@@ -25,6 +25,24 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     links_wanted: int
     counters: dict[str, int]
 
+    def record(self) -> dict[str, object]:
+        """For machines."""
+        return {
+            "ok": True,
+            "role": self.role,
+            "epoch": self.epoch,
+            "links_up": self.links_up,
+            "links_wanted": self.links_wanted,
+            "counters": self.counters,
+        }
+
+    def text(self) -> str:
+        """For people: the counters that are not zero, a line each."""
+        epoch = "no document in force" if self.epoch is None else f"document of epoch {self.epoch}"
+        lines = [f"{self.role}: {epoch}, {self.links_up} of {self.links_wanted} links up"]
+        lines += [f"  {name} {count}" for name, count in self.counters.items() if count]
+        return "\n".join(lines)
+
 
 def write_status(directory: Path, status: NodeStatus) -> None:
     """All or nothing for whoever reads it. Not synced: after a power cut it would be stale."""

@@ -1,6 +1,7 @@
 """A mix as a process, over real sockets and a real disk. Spec: docs/spec/mixing.md."""
 
 import math
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from hushmill.drops import Drop
+from hushmill.errors import UserError
 from mixnode import read_status
+from mixnode.service import check_clock
 from pki import draw_delay
 from tests.processes.link_loop import Loop, Owner, running_loop
 from tests.processes.mix_network import (
@@ -210,3 +213,37 @@ def test_garbage_is_counted_and_the_link_stays(network: MixNetwork, loop: Loop) 
         loop.run_for(4.0)
         assert read_status(network.folder).counters[f"drop_{Drop.PACKET.value}"] == 100
         assert entry.links
+
+
+def test_a_disk_that_refuses_ends_the_process_and_nothing_leaves_unlogged(
+    network: MixNetwork, loop: Loop
+) -> None:
+    """The kernel refuses to let files grow in the middle of a batch. What that batch held has not
+    left; after the restart each packet leaves exactly once."""
+    frames = [network.frame(0.0) for _ in range(600)]
+    with network.running() as process:
+        entry = _connect(network, loop)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (5000, 5000))
+        for start in range(0, 600, 20):
+            entry.link.send(frames[start : start + 20])
+            loop.run_for(0.005)
+            if process.poll() is not None:
+                break
+        loop.until(lambda: process.poll() is not None)
+        assert process.returncode == 6
+    logged_at_most = 5000 // 16
+    assert 0 < len(network.second.frames) < logged_at_most
+    ups = network.second.ups
+    with network.running():
+        entry = _connect(network, loop, ups)
+        entry.link.send(frames)
+        loop.until(lambda: len(network.second.frames) == 600)
+        loop.run_for(0.5)
+    assert len(set(network.second.frames)) == len(network.second.frames) == 600
+
+
+def test_a_clock_that_is_set_by_more_than_the_allowance_ends_the_process() -> None:
+    check_clock(2.0 * PARAMETERS.skew_seconds, PARAMETERS)
+    for error in (2.0 * PARAMETERS.skew_seconds + 0.1, -2.0 * PARAMETERS.skew_seconds - 0.1):
+        with pytest.raises(UserError):
+            check_clock(error, PARAMETERS)
