@@ -11,6 +11,7 @@ class Label(bytes, Enum):
 
     PACKET_HOP = b"hushmill/packet/hop"  # docs/spec/packet.md
     LINK_ACCOUNT = b"hushmill/link/account"  # docs/spec/mailbox.md
+    LINK_WORK = b"hushmill/link/work"  # docs/spec/link.md
     NETWORK = b"hushmill/directory/network"  # docs/spec/directory.md
     GENESIS = b"hushmill/directory/genesis"
     DESCRIPTOR = b"hushmill/directory/descriptor"
