@@ -55,7 +55,8 @@ def send(
         raise click.UsageError("Give a text, - for standard input, or --file PATH.")
     params: JsonObject = {"contact": contact}
     if attachment is not None:
-        params["file"] = {"name": attachment.name, "data": _base64(_file_bytes(attachment))}
+        name = attachment.name.encode("utf-8", "replace").decode()
+        params["file"] = {"name": name, "data": _base64(_file_bytes(attachment))}
     elif text == "-":
         params["text"] = _standard_input()
     else:

@@ -119,7 +119,12 @@ def _exit_code(value: int) -> ExitCode:
 
 def _decode_object(line: bytes) -> JsonObject:
     try:
-        record = json.loads(line)
+        text = line.decode()
+        record = json.loads(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(record, ensure_ascii=False).encode()  # half a character is no text
+    except UnicodeEncodeError as error:
+        raise _fault(None, INVALID_PARAMS, "That is not UTF-8 text.") from error
     except (ValueError, RecursionError) as error:
         raise _fault(None, PARSE_ERROR, "not JSON") from error
     if not isinstance(record, dict) or record.get("jsonrpc") != "2.0":
@@ -136,8 +141,8 @@ def _decode_object(line: bytes) -> JsonObject:
 
 
 def _fault(number: int | None, code: int, text: str) -> RpcError:
-    exit_code = ExitCode.CONFIGURATION if code == WRONG_VERSION else ExitCode.BUG
-    return RpcError(Failure(number, code, text, exit_code))
+    exits = {WRONG_VERSION: ExitCode.CONFIGURATION, INVALID_PARAMS: ExitCode.USAGE}
+    return RpcError(Failure(number, code, text, exits.get(code, ExitCode.BUG)))
 
 
 class LineCutter:

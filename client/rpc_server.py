@@ -8,7 +8,6 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 from typing import Protocol as TypingProtocol
 
@@ -36,7 +35,6 @@ from hushmill.errors import ExitCode, UserError
 
 CONNECTION_LIMIT = 32
 PIPELINE_LIMIT = 4
-BACKLOG = 16
 
 Params = TypeVar("Params", bound=msgspec.Struct)
 Answer: TypeAlias = "JsonObject | Deferred[JsonObject]"
@@ -195,20 +193,3 @@ def _is_own(peer: socket.socket) -> bool:
     size = struct.calcsize("3i")
     _, user, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return bool(user == os.getuid())
-
-
-def listen_unix(path: Path) -> socket.socket:
-    """A listening socket at `path` (at most 107 bytes), mode 0600, in place of a stale one.
-
-    Call it only while the profile's lock is held: that is how a socket is known to be stale.
-    """
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    previous = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    finally:
-        os.umask(previous)
-    return listener

@@ -124,6 +124,7 @@ def call(method: str, **params: str) -> bytes:
 
 
 def test_answers_a_call() -> None:
+    assert Served().ask(call("echo", text="\U0001f680")) == Result(7, {"text": "\U0001f680"})
     assert Served().ask(call("echo", text="\u2028ü")) == Result(7, {"text": "\u2028ü"})
 
 
@@ -154,6 +155,8 @@ def test_tells_the_service_of_a_bug_and_says_so() -> None:
         (b'{"jsonrpc":"2.0","v":1,"id":true,"method":"echo","params":{}}\n', INVALID_REQUEST),
         (b'{"jsonrpc":"2.0","v":1,"id":1,"method":"echo","params":[]}\n', INVALID_REQUEST),
         (b'{"jsonrpc":"2.0","v":1,"id":1,"method":"echo","x":1}\n', INVALID_REQUEST),
+        (call("echo", text="\udcff"), INVALID_PARAMS),
+        (b'{"jsonrpc":"2.0","v":1,"id":1,"method":"echo","x":"\xed\xa0\x80"}\n', PARSE_ERROR),
         (call("unknown"), METHOD_NOT_FOUND),
         (call("echo"), INVALID_PARAMS),
         (call("echo", text="a", more="b"), INVALID_PARAMS),
