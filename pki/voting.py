@@ -75,12 +75,12 @@ class ShareBody(
 
 @dataclass(frozen=True, slots=True)
 class OpenVote:
-    """A vote whose signature and descriptors hold; `descriptors` by the signed bytes."""
+    """A vote whose signature and descriptors hold."""
 
     authority: int
     epoch: Epoch
     heads: frozenset[Head]
-    descriptors: Mapping[bytes, Descriptor]
+    descriptors: tuple[Descriptor, ...]
 
 
 def sign_vote(body: VoteBody, key: SigningKey) -> bytes:
@@ -107,12 +107,12 @@ def open_vote(
         if head != NO_HEAD and (head.epoch >= body.epoch or head.digest == NO_DOCUMENT):
             raise PeerError(Drop.DOCUMENT)
     genesis.authority_keys[body.authority].verify(Label.VOTE, signed.signature, signed.body)
-    opened = {
-        raw: known[raw] if raw in known else open_descriptor(genesis, raw, kem)
+    opened = tuple(
+        known[raw] if raw in known else open_descriptor(genesis, raw, kem)
         for raw in body.descriptors
-    }
-    numbers = [opened[raw].number for raw in body.descriptors]
-    if numbers != sorted(set(numbers)) or has_shared_key(opened.values()):
+    )
+    numbers = [descriptor.number for descriptor in opened]
+    if numbers != sorted(set(numbers)) or has_shared_key(opened):
         raise PeerError(Drop.DOCUMENT)
     return OpenVote(body.authority, body.epoch, frozenset({body.published, body.signed}), opened)
 
@@ -190,13 +190,13 @@ def _previous(genesis: Genesis, votes: Collection[OpenVote]) -> Head | None:
 
 def _supported(genesis: Genesis, votes: Collection[OpenVote]) -> list[Descriptor]:
     """Of each node the newest descriptor that f + 1 votes carry, by rising number."""
-    support = Counter(raw for vote in votes for raw in vote.descriptors)
-    opened = {raw: descriptor for vote in votes for raw, descriptor in vote.descriptors.items()}
-    newest: dict[int, bytes] = {}
-    for raw in sorted(support, key=lambda raw: (opened[raw].made_at, raw)):
-        if support[raw] > genesis.faults:
-            newest[opened[raw].number] = raw
-    return [opened[newest[number]] for number in sorted(newest)]
+    # By what is said, not by the signed bytes: a node may sign the same twice.
+    support = Counter(descriptor for vote in votes for descriptor in vote.descriptors)
+    newest: dict[int, Descriptor] = {}
+    for descriptor in sorted(support, key=lambda one: (one.made_at, codec.encode(one))):
+        if support[descriptor] > genesis.faults:
+            newest[descriptor.number] = descriptor
+    return [newest[number] for number in sorted(newest)]
 
 
 def _without_shared_keys(descriptors: Collection[Descriptor]) -> list[Descriptor]:
