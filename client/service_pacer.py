@@ -39,7 +39,6 @@ class ProcessTransport(TypingProtocol):
 
     def writeToChild(self, childFD: int, data: bytes) -> None: ...  # noqa: N802, N803
     def closeChildFD(self, descriptor: int) -> None: ...  # noqa: N802
-    def loseConnection(self) -> None: ...  # noqa: N802
     def signalProcess(self, signalID: str) -> None: ...  # noqa: N802, N803
 
 
@@ -113,7 +112,7 @@ class PacerSupervisor:
         if child is None:
             ended.callback(None)
             return ended
-        child.process.loseConnection()
+        child.process.closeChildFD(TO_PACER)  # it ends with this pipe
         killing = self._reactor.callLater(STOP_SECONDS, child.kill)
 
         def disarm(_: None) -> None:
