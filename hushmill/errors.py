@@ -6,7 +6,7 @@ from hushmill.drops import Drop
 
 
 class ExitCode(IntEnum):
-    """What a command's exit tells a script. `docs/spec/commands.md` has the same list."""
+    """What a command's exit tells a script. `docs/commands.md` has the same list."""
 
     OK = 0
     BUG = 1
