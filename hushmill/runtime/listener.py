@@ -1,9 +1,11 @@
 """The accepting end of links, and how many there may be.
 
 Whoever opens sockets and says nothing must not keep honest peers out, so those who have not proven
-themselves have a budget of their own, and the oldest of them gives way to a newcomer. One address
-has a budget too. A proven peer has one link: a newer one replaces it, since the older is most
-likely the half-open rest of a connection that broke.
+themselves have a budget of their own, and the oldest of them gives way to a newcomer. Connections
+are taken from the kernel at a bounded rate: that leaves the process to the links that are up, and
+gives a newcomer the time for a handshake (256 places at 400 a second) before it would give way. One
+address has a budget too. A proven peer has one link: a newer one replaces it, since the older is
+most likely the half-open rest of a connection that broke.
 """
 
 from collections import Counter
@@ -11,15 +13,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
+from twisted.internet.tcp import Port
 
 from hushmill.drops import Drop
+from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import KeyHash
 from hushmill.link import LinkClass
 from hushmill.runtime.frame_link import FrameLink, LinkHandlers, LinkLimits, accepting_limits
 from hushmill.runtime.link_identity import LinkIdentity
-from hushmill.runtime.reactor import Port, Reactor
+from hushmill.runtime.reactor import Reactor
 from hushmill.runtime.tls import FrameTlsFactory, PeerCertificate, ServerTls
+
+ACCEPTS_IN_ONE_TURN = 8
+ACCEPT_PAUSE_SECONDS = 0.02
+BACKLOG = 512  # what the kernel keeps for us
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,29 @@ class _Admission(FrameTlsFactory):
         protocol = super().buildProtocol(addr)
         self._listener.admitted(cast("FrameLink", protocol.wrappedProtocol), addr.host)
         return protocol
+
+
+class _SteadyPort(Port):
+    """A listening socket that takes a few connections, and the next after a pause; what waits is in
+    the kernel's queue, which drops what is above its length."""
+
+    @property
+    def numberAccepts(self) -> int:  # noqa: N802
+        """How many Twisted accepts in one turn; it would raise this without end under a flood."""
+        return ACCEPTS_IN_ONE_TURN
+
+    @numberAccepts.setter
+    def numberAccepts(self, _value: int) -> None:  # noqa: N802
+        """What Twisted would like is ignored."""
+
+    def doRead(self) -> None:  # noqa: N802
+        super().doRead()  # type: ignore[no-untyped-call]
+        self.stopReading()  # type: ignore[no-untyped-call]
+        self.reactor.callLater(ACCEPT_PAUSE_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        if self.connected and not self.disconnecting:
+            self.startReading()  # type: ignore[no-untyped-call]
 
 
 class Listener:
@@ -163,7 +195,8 @@ def listen(
     """Listens on `host` (an address) and `port` (0: any free one).
 
     NODE links need a certificate whose key `is_welcome`, asked at each handshake; DIRECTORY links
-    may show one and clients show none, and for these `is_welcome` judges only what is shown.
+    may show one and clients show none, and for these `is_welcome` judges only what is shown. Raises
+    UserError(CONFIGURATION) where the port cannot be had.
     """
     limits = link_limits or accepting_limits(link_class)
     listener = Listener(handlers, listener_limits or ListenerLimits())
@@ -178,5 +211,14 @@ def listen(
         )
 
     factory = _Admission(listener, ServerTls(identity, asks), _Links(make), reactor)
-    listener.begin(reactor.listenTCP(port, factory, backlog=512, interface=host))
+    opened = _SteadyPort(port, cast("Any", factory), BACKLOG, host, reactor)
+    try:
+        opened.startListening()
+    except CannotListenError as error:
+        raise UserError(
+            f"Cannot listen on {host}, port {port}: {error.socketError}. "
+            "Is another program there? Change the port, or stop that program.",
+            ExitCode.CONFIGURATION,
+        ) from error
+    listener.begin(opened)
     return listener

@@ -48,10 +48,6 @@ class Reactor(Scheduler, Protocol):
         self, callable: Callable[..., object], *args: object
     ) -> object: ...
 
-    def listenTCP(  # noqa: N802
-        self, port: int, factory: object, backlog: int = 50, interface: str = ""
-    ) -> Port: ...
-
     def connectTCP(  # noqa: N802
         self, host: str, port: int, factory: object, timeout: float = 30
     ) -> Connecting: ...

@@ -11,7 +11,7 @@ import pytest
 from OpenSSL import SSL
 
 from hushmill.drops import Drop
-from hushmill.errors import PeerError, UsageError
+from hushmill.errors import ExitCode, PeerError, UsageError, UserError
 from hushmill.link import LinkClass
 from hushmill.runtime import FrameLink, LinkIdentity, LinkLimits, ListenerLimits
 from tests.processes.link_loop import (
@@ -86,9 +86,11 @@ def test_bounds_a_flood_of_half_open_sockets_while_honest_links_work(
         for _ in range(15):
             flood += silent_sockets(listener.port_number, 20, start)
             loop.run_for(0.03)
-            assert listener.connections <= 1 + 40
-        assert len(os.listdir("/proc/self/fd")) - before <= 300 + 40 + 5  # the attacker's are ours
-        assert there.drops[Drop.BUSY] >= 300 - 40
+            assert listener.connections <= 1 + 40 + 8  # the last to give way close in a later turn
+        assert (
+            len(os.listdir("/proc/self/fd")) - before <= 300 + 40 + 8 + 5
+        )  # the attacker's are ours
+        loop.until(lambda: there.drops[Drop.BUSY] >= 300 - 40)
         here.link.send([frame(1)])
         loop.until(lambda: there.frames == [frame(1)])
         open_connector(loop, listener.port_number, server.key_hash, late)  # a newcomer gets in
@@ -366,6 +368,13 @@ def test_aborts_a_close_that_the_peer_does_not_answer(loop: Loop, server: LinkId
         loop.until(lambda: listener.connections == 0, 2.0)
     finally:
         peer.close()
+
+
+def test_says_that_a_port_is_taken(loop: Loop, server: LinkIdentity) -> None:
+    listener = open_listener(loop, server, Owner())
+    with pytest.raises(UserError, match=f"port {listener.port_number}") as caught:
+        open_listener(loop, server, Owner(), port=listener.port_number)
+    assert caught.value.exit_code is ExitCode.CONFIGURATION
 
 
 def test_holds_its_owner_to_the_frame_size(loop: Loop, server: LinkIdentity) -> None:
