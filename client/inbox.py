@@ -119,7 +119,7 @@ class Inbox:
         """Shows what may be shown: in order, over a gap only when it is old enough or will not be
         filled, and what fills such a gap at once, with its own mark."""
         row = self._store.contacts.numbered(contact)
-        through = row.shown_through
+        through, owes_mark = row.shown_through, row.owes_gap_mark
         effects: list[MessengerEffect] = []
         for message in self._store.messages.unshown(contact):
             through = self._over_received(row, through, message.sequence)
@@ -127,12 +127,17 @@ class Inbox:
             is_gap = message.sequence > through + 1
             if is_gap and not self._may_pass(message, now, passed_through):
                 break
-            view = self._store.messages.show(message.id, gap=is_gap, late=is_late)
-            effects.append(MessageArrived(view))
+            has_mark = is_gap or (owes_mark and not is_late)
+            effects.append(
+                MessageArrived(self._store.messages.show(message.id, gap=has_mark, late=is_late))
+            )
+            owes_mark = owes_mark and is_late
             through = max(through, message.sequence)
-        through = max(self._over_received(row, through, None), passed_through)
-        if through > row.shown_through:
-            self._store.contacts.show_through(contact, through)
+        through = self._over_received(row, through, None)
+        if passed_through > through:
+            through, owes_mark = passed_through, True
+        if (through, owes_mark) != (row.shown_through, row.owes_gap_mark):
+            self._store.contacts.show_through(contact, through, owes_gap_mark=owes_mark)
         return effects
 
     def next_gap_deadline(self) -> float | None:
@@ -161,4 +166,4 @@ class Inbox:
 
     @staticmethod
     def _may_pass(message: UnshownMessage, now: float, passed_through: int) -> bool:
-        return message.sequence <= passed_through or message.arrived_at + GAP_SECONDS <= now
+        return message.sequence <= passed_through + 1 or message.arrived_at + GAP_SECONDS <= now

@@ -168,6 +168,9 @@ class Messenger:
                 f"hushmill invite {contact}",
                 ExitCode.SECURITY_STOP,
             )
+        if isinstance(content, Text):
+            # What a terminal could not decode must not stop the message.
+            content = Text(content.body.encode("utf-8", errors="replace").decode())
         self._require_room(content)
         message = Message(content, int(now))
         with self._store.transaction():

@@ -12,7 +12,7 @@ from hushmill.identifiers import InboxId, NodeNumber
 
 _COLUMNS = (
     "id, name, state, made_at, identity, their_name, verified, provider, inbox, inbox_serial,"
-    " active_at, next_sequence, received_through, shown_through"
+    " active_at, next_sequence, received_through, shown_through, owes_gap_mark"
 )
 
 
@@ -34,6 +34,7 @@ class Contact:
     next_sequence: int
     received_through: int
     shown_through: int
+    owes_gap_mark: bool
 
 
 class ContactTable:
@@ -130,12 +131,15 @@ class ContactTable:
     def receive_through(self, number: int, sequence: int) -> None:
         self._db.execute("UPDATE contact SET received_through = ? WHERE id = ?", (sequence, number))
 
-    def show_through(self, number: int, sequence: int) -> None:
-        self._db.execute("UPDATE contact SET shown_through = ? WHERE id = ?", (sequence, number))
+    def show_through(self, number: int, sequence: int, *, owes_gap_mark: bool) -> None:
+        self._db.execute(
+            "UPDATE contact SET shown_through = ?, owes_gap_mark = ? WHERE id = ?",
+            (sequence, int(owes_gap_mark), number),
+        )
 
 
 def _contact(row: tuple[Any, ...]) -> Contact:
     id_, name, state, made_at, identity, their_name, verified, *rest = row
-    return Contact(
-        id_, name, ContactState(state), made_at, identity, their_name, bool(verified), *rest
-    )
+    *counters, owes_gap_mark = rest
+    plain = (id_, name, ContactState(state), made_at, identity, their_name)
+    return Contact(*plain, bool(verified), *counters, bool(owes_gap_mark))

@@ -447,7 +447,7 @@ class House:
 
     def _piece(self, epoch: Epoch, index: int) -> PieceOfDocument | None:
         documents = self.street.documents
-        chosen = max(documents) if epoch == NEWEST_DOCUMENT else epoch
+        chosen = max(documents, default=epoch) if epoch == NEWEST_DOCUMENT else epoch
         data, room = documents.get(chosen), self.frames.piece_bytes
         if data is None or index >= -(-len(data) // room):
             return None

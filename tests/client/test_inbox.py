@@ -1,0 +1,264 @@
+"""Shown once and in order, deleted at the provider only after the commit."""
+
+import pytest
+
+from client import MailArrived, MessageArrived, Text
+from client.content import Message
+from client.envelope import Acknowledgement, Address, Envelope, Piece
+from client.fragments import split
+from client.inbox import GAP_SECONDS, PARTIALS_LIMIT, WINDOW
+from client.seal import deposit_id, seal_fragment
+from client.wording import encode_content, encode_parcel
+from hushmill.drops import Drop
+from hushmill.identifiers import DepositId, InboxId
+from hushmill.link import Mail, MailHandle, MailItem
+from hushmill.packet import Deposit
+from tests.client.street import House, Street, friends
+
+
+class Sender:
+    """Alice's side of the session with Bob, for deposits of any order and content."""
+
+    def __init__(self, alice: House, bob: House) -> None:
+        stored = alice.store.sessions.load(1)
+        assert stored is not None
+        self.session = stored.session
+        self.bob = bob
+        self.format = bob.messenger._reception._envelopes
+        live = alice.store.mailbox.live()
+        self.address = Address(alice.provider, live.inbox, live.serial)
+        row = bob.store.contacts.numbered(1)
+        self.first = row.received_through + 1
+
+    def fragments(self, text: str) -> list[bytes]:
+        """A message's fragments; the ratchet goes on with each."""
+        ciphertext = self.session.encrypt(encode_content(Message(Text(text), 5)))
+        return split(encode_parcel(None, ciphertext), self.format.fragment_bytes)
+
+    def deposit(self, sequence: int, number: int, fragment: bytes, oldest: int = 1) -> Deposit:
+        secret = self.session.send_secret
+        deposit = deposit_id(secret, sequence, number)
+        envelope = Envelope(
+            self.address, oldest, Acknowledgement(0, ()), Piece(sequence, number, fragment)
+        )
+        sealed = seal_fragment(secret, deposit, self.format.encode(envelope))
+        live = self.bob.store.mailbox.live().inbox
+        return Deposit(live, deposit, sealed)
+
+    def give(self, deposit: Deposit) -> list[str]:
+        """What Bob is shown of it, at once."""
+        item = MailItem(
+            MailHandle(self.bob.rng.take(8)), deposit.inbox, deposit.deposit, deposit.body
+        )
+        effects = self.bob.messenger.receive(mail_of(item), self.bob.street.now)
+        return [one.message.text for one in effects if isinstance(one, MessageArrived)]
+
+    def say(self, sequence: int, text: str, oldest: int = 1) -> list[str]:
+        (fragment,) = self.fragments(text)
+        return self.give(self.deposit(sequence, 0, fragment, oldest))
+
+
+def mail_of(item: MailItem) -> MailArrived:
+    return MailArrived(Mail(item, 0, None))
+
+
+def meeting() -> tuple[Street, House, Sender]:
+    street, alice, bob = friends()
+    alice.link_down()
+    return street, bob, Sender(alice, bob)
+
+
+def drops(house: House) -> dict[str, int]:
+    return dict(house.messenger.status(house.street.now).drops)
+
+
+def test_shows_in_order_what_arrives_in_any() -> None:
+    _, _, sender = meeting()
+    first = sender.first
+    parts = [sender.fragments(f"m{n}")[0] for n in range(4)]
+    shown = [sender.give(sender.deposit(first + n, 0, parts[n])) for n in (2, 0, 3, 1)]
+    assert shown == [[], ["m0"], [], ["m1", "m2", "m3"]]
+
+
+def test_shows_over_a_gap_after_ten_minutes_with_a_mark() -> None:
+    street, bob, sender = meeting()
+    first = sender.first
+    missing = sender.fragments("late")[0]
+    assert sender.say(first + 1, "after the gap") == []
+    assert sender.say(first + 2, "and another") == []
+    deadline = bob.messenger._inbox.next_gap_deadline()
+    assert deadline == street.now + GAP_SECONDS
+    bob.messenger.advance(street.now + GAP_SECONDS - 0.1)
+    assert bob.messenger.inbox() == []
+    bob.messenger.advance(street.now + GAP_SECONDS)
+    views = bob.messenger.inbox()
+    assert [(view.text, view.gap, view.late) for view in views] == [
+        ("after the gap", True, False),
+        ("and another", False, False),
+    ]
+    assert sender.give(sender.deposit(first, 0, missing)) == ["late"]
+    views = bob.messenger.inbox()
+    assert [(view.text, view.order, view.late) for view in views] == [
+        ("after the gap", 1, False),
+        ("and another", 2, False),
+        ("late", 3, True),
+    ]
+
+
+def test_drops_and_counts_duplicates() -> None:
+    _, bob, sender = meeting()
+    deposit = sender.deposit(sender.first, 0, sender.fragments("once")[0])
+    assert sender.give(deposit) == ["once"]
+    assert sender.give(deposit) == []
+    assert drops(bob)["duplicate"] == 1
+    halves = sender.fragments("x" * 5000)
+    for _ in range(2):
+        assert sender.give(sender.deposit(sender.first + 1, 0, halves[0])) == []
+    assert drops(bob)["duplicate"] == 2
+    assert sender.give(sender.deposit(sender.first + 1, 1, halves[1])) == ["x" * 5000]
+    assert len(bob.messenger.inbox()) == 2
+
+
+def test_counts_what_nobody_known_has_sealed() -> None:
+    _, bob, sender = meeting()
+    live = bob.store.mailbox.live().inbox
+    body = bytes(bob.street.format.geometry.body_bytes)
+    sender.give(Deposit(live, DepositId(bytes(16)), body))
+    sender.give(Deposit(InboxId(bytes(32)), DepositId(bytes(16)), body))
+    assert drops(bob)["unknown_sender"] == 2
+
+
+def test_our_own_deposits_sent_back_to_us_are_strangers() -> None:
+    street, alice, bob = friends()
+    bob.link_down()
+    alice.messenger.send("bob", Text("echo"), street.now)
+    ((deposit, sealed),) = alice.query("SELECT deposit, sealed FROM fragment")
+    assert isinstance(deposit, bytes)
+    assert isinstance(sealed, bytes)
+    item = MailItem(
+        MailHandle(bytes(7) + b"1"), alice.store.mailbox.live().inbox, DepositId(deposit), sealed
+    )
+    alice.messenger.receive(mail_of(item), street.now)
+    assert drops(alice)["unknown_sender"] == 1
+    assert alice.messenger.inbox() == []
+
+
+def test_the_provider_may_delete_only_what_is_committed() -> None:
+    """A crash at the end of the transaction: the handle is never sent, the item comes again."""
+    street, alice, bob = friends()
+    street.run_for(20)
+    alice.messenger.send("bob", Text("safe"), street.now)
+    alice.acted()
+    assert street.run_until(lambda: any(True for _ in new_items(bob)), 30)
+    for _ in range(50):
+        if bob.texts:
+            break
+        deleted = list(bob.deleted)
+        bob.commits_left = 0
+        bob.crashes_before_commit = True
+        crashes = bob.starts
+        street.run_until(lambda crashes=crashes: bob.starts > crashes, 30)  # type: ignore[misc]
+        committed = {handle for handle in bob.deleted if handle not in deleted}
+        kept = bob.query("SELECT count(*) FROM message WHERE direction = 'in'")
+        assert kept == [(0,)]
+        assert not committed & {parcelled.item.handle for parcelled in bob.items}
+    assert bob.texts == []
+    assert any(True for _ in new_items(bob))
+    bob.commits_left = None
+    assert street.run_until(lambda: bob.texts == ["safe"], 60)
+
+
+def new_items(house: House) -> list[MailHandle]:
+    """Items that are a contact's, not our own loops."""
+    loops = house.messenger._loops
+    return [
+        one.item.handle
+        for one in house.items
+        if loops._mark(one.item.deposit[:8]) != one.item.deposit[8:]
+    ]
+
+
+def test_takes_what_is_inside_the_window_and_not_one_past_it() -> None:
+    _, bob, sender = meeting()
+    through = sender.first - 1
+    fragment = sender.fragments("far")[0]
+    sender.give(sender.deposit(through + WINDOW + 1, 0, fragment))
+    assert drops(bob) == {"overflow": 1}
+    sender.give(sender.deposit(through + WINDOW, 0, fragment))
+    assert drops(bob) == {"overflow": 1}
+    assert bob.store.partials.received(1) == [through + WINDOW]
+
+
+def test_keeps_a_bounded_number_of_fragments_and_the_next_message_still_fits() -> None:
+    street, bob, sender = meeting()
+    row = bob.store.contacts.numbered(1)
+    inbox = bob.messenger._inbox
+    ciphertext = bytes(3_000 * 256)
+    whole = split(encode_parcel(None, ciphertext), sender.format.fragment_bytes)
+    assert len(whole) == 256
+    with bob.store.transaction():
+        for place in range(PARTIALS_LIMIT):
+            sequence = row.received_through + 2 + place // 255
+            piece = Piece(sequence, place % 255, whole[place % 255])
+            assert inbox.take_piece(row, piece, street.now) is None
+        one_more = Piece(row.received_through + 9, 0, whole[0])
+        with pytest.raises(Exception, match=Drop.OVERFLOW.value):
+            inbox.take_piece(row, one_more, street.now)
+        following = Piece(row.received_through + 1, 0, whole[0])
+        assert inbox.take_piece(row, following, street.now) is None
+
+
+def test_a_message_that_does_not_open_is_dropped_and_later_ones_still_come() -> None:
+    _, bob, sender = meeting()
+    bad = split(encode_parcel(None, b"\x55" * 200), sender.format.fragment_bytes)[0]
+    root = bob.query("SELECT root FROM session")
+    assert sender.give(sender.deposit(sender.first, 0, bad)) == []
+    assert drops(bob) == {"session": 1}
+    assert bob.query("SELECT root FROM session") == root
+    assert bob.query("SELECT count(*) FROM partial") == [(0,)]
+    assert sender.say(sender.first, "the real one") == ["the real one"]
+
+
+def test_fragments_that_contradict_each_other_are_dropped() -> None:
+    _, bob, sender = meeting()
+    two = sender.fragments("x" * 5000)
+    four = sender.fragments("x" * 9000)
+    sender.give(sender.deposit(sender.first, 0, two[0]))
+    sender.give(sender.deposit(sender.first, 1, four[1]))
+    sender.give(sender.deposit(sender.first, 2, two[1]))
+    sender.give(sender.deposit(0, 0, two[1]))
+    assert drops(bob) == {"session": 3}
+
+
+def test_content_that_makes_no_sense_uses_up_its_number_and_shows_nothing() -> None:
+    _, bob, sender = meeting()
+    ciphertext = sender.session.encrypt(b"\x07nonsense")
+    fragment = split(encode_parcel(None, ciphertext), sender.format.fragment_bytes)[0]
+    assert sender.give(sender.deposit(sender.first, 0, fragment)) == []
+    assert drops(bob) == {"session": 1}
+    assert sender.say(sender.first + 1, "sense") == ["sense"]
+
+
+def test_what_the_sender_gave_up_is_passed_over() -> None:
+    _, bob, sender = meeting()
+    first = sender.first
+    sender.fragments("never sent")
+    assert sender.say(first + 1, "waits") == []
+    assert sender.say(first + 2, "tells", oldest=first + 1) == ["waits", "tells"]
+    assert [view.gap for view in bob.messenger.inbox()] == [True, False]
+    assert bob.store.contacts.numbered(1).received_through == first + 2
+
+
+def test_the_mark_comes_even_when_more_is_still_missing() -> None:
+    _, bob, sender = meeting()
+    first = sender.first
+    assert sender.say(first + 2, "waits for one", oldest=first + 1) == []
+    assert sender.say(first + 1, "that one", oldest=first + 1) == ["that one", "waits for one"]
+    assert [view.gap for view in bob.messenger.inbox()] == [True, False]
+
+
+def test_an_unseen_oldest_beyond_the_window_changes_nothing() -> None:
+    _, bob, sender = meeting()
+    sender.say(sender.first, "hello", oldest=2**32 - 1)
+    assert bob.store.contacts.numbered(1).received_through == sender.first
+    assert len(bob.messenger.inbox()) == 1
