@@ -4,8 +4,8 @@ Whoever opens sockets and says nothing must not keep honest peers out, so those 
 themselves have a budget of their own, and the oldest of them gives way to a newcomer. Connections
 are taken from the kernel at a bounded rate: that leaves the process to the links that are up, and
 gives a newcomer the time for a handshake (256 places at 400 a second) before it would give way. One
-address has a budget too. A proven peer has one link: a newer one replaces it, since the older is
-most likely the half-open rest of a connection that broke.
+address has a budget too. A node has one link to another: a newer one replaces it, since the older
+is most likely the half-open rest of a connection that broke.
 """
 
 from collections import Counter
@@ -94,8 +94,11 @@ class _SteadyPort(Port):
 class Listener:
     """All links that came in at one port. Made by `listen`."""
 
-    def __init__(self, handlers: LinkHandlers, limits: ListenerLimits) -> None:
+    def __init__(
+        self, handlers: LinkHandlers, link_class: LinkClass, limits: ListenerLimits
+    ) -> None:
         self._handlers = handlers
+        self._is_one_a_peer = link_class is LinkClass.NODE
         self._limits = limits
         self._addresses: Counter[str] = Counter()
         self._hosts: dict[FrameLink, str] = {}
@@ -118,8 +121,8 @@ class Listener:
 
     def close_unwelcome(self, is_welcome: Callable[[KeyHash], bool]) -> None:
         """Ends the links of peers whose key is welcome no more (a new consensus)."""
-        for peer, link in list(self._by_peer.items()):
-            if not is_welcome(peer):
+        for link in list(self._hosts):
+            if link.peer_hash is not None and not is_welcome(link.peer_hash):
                 link.close()
 
     def stop(self) -> None:
@@ -158,7 +161,7 @@ class Listener:
             return
         older = self._by_peer.get(link.peer_hash)
         self._by_peer[link.peer_hash] = link
-        if older is not None:
+        if older is not None and self._is_one_a_peer:
             older.abort()
 
     def gone(self, link: FrameLink) -> None:
@@ -199,7 +202,7 @@ def listen(
     UserError(CONFIGURATION) where the port cannot be had.
     """
     limits = link_limits or accepting_limits(link_class)
-    listener = Listener(handlers, listener_limits or ListenerLimits())
+    listener = Listener(handlers, link_class, listener_limits or ListenerLimits())
     asks = _ASKS[link_class]
 
     def judge(peer: KeyHash | None) -> bool:

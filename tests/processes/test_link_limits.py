@@ -281,6 +281,19 @@ def test_has_one_connection_a_pair(loop: Loop, server: LinkIdentity) -> None:
     assert len(there.links) == 1
 
 
+def test_lets_a_machine_ask_an_authority_twice_at_once(loop: Loop, server: LinkIdentity) -> None:
+    node = LinkIdentity.generate()
+    there = Owner()
+    listener = open_listener(loop, server, there, LinkClass.DIRECTORY)
+    for _ in range(2):
+        open_connector(
+            loop, listener.port_number, server.key_hash, Owner(), LinkClass.DIRECTORY, node
+        )
+    loop.until(lambda: there.ups == 2)
+    loop.run_for(0.3)
+    assert (there.ups, there.downs) == (2, 0)
+
+
 def test_connects_again_after_a_break_by_one_connection_at_a_time(
     loop: Loop, server: LinkIdentity
 ) -> None:
