@@ -129,6 +129,7 @@ class DirectoryClientCore:
         self._publish_at: dict[int, float] = {}  # authorities that do not have it yet
         self._fetch_at = 0.0
         self._is_fetching = False
+        self._asked = below(rng, len(genesis.authorities))
         self._serving: tuple[bytes, Epoch] | None = None
 
     def receive(self, event: DirectoryClientEvent, now: float) -> list[DirectoryClientEffect]:
@@ -209,7 +210,10 @@ class DirectoryClientCore:
         if wanted is None or self._is_fetching or self._fetch_at > self._now:
             return []
         self._is_fetching = True
-        return [Fetch(below(self._rng, len(self._genesis.authorities)), wanted)]
+        # Never the same one twice in a row: it may be the dead or the late one.
+        count = len(self._genesis.authorities)
+        self._asked = (self._asked + 1 + below(self._rng, count - 1)) % count
+        return [Fetch(self._asked, wanted)]
 
     def _take(self, data: bytes) -> list[DirectoryClientEffect]:
         try:

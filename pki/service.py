@@ -37,10 +37,11 @@ from pki.directory_client import (
     PublishOutcome,
 )
 from pki.genesis import Genesis, GenesisAuthority
-from pki.service_exchange import Exchange
+from pki.service_exchange import Exchange, exchange_seconds
 from pki.trust import DocumentKeeper
 
 KEEPER_FILE = "directory.state"
+_SECONDS_EACH = 5.0  # of a person who waits
 _log = logging.getLogger(__name__)
 
 
@@ -142,7 +143,12 @@ class DirectoryClient:
             on_answer(answer)
 
         exchange = Exchange(
-            self._reactor, self._genesis.authorities[authority], self._identity, question, answered
+            self._reactor,
+            self._genesis.authorities[authority],
+            self._identity,
+            question,
+            answered,
+            exchange_seconds(self._genesis.parameters),
         )
         self._exchanges.add(exchange)
 
@@ -176,6 +182,6 @@ def ask_any(
         if isinstance(answer, DocumentFound) or not waiting:
             on_answer(answer)
             return
-        Exchange(reactor, waiting.pop(), None, question, ask_next)
+        Exchange(reactor, waiting.pop(), None, question, ask_next, _SECONDS_EACH)
 
     ask_next(None)

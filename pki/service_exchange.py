@@ -14,12 +14,18 @@ from hushmill.link import (
     decode_directory,
     encode_directory,
 )
+from hushmill.parameters import Parameters
 from hushmill.runtime import Connector, FrameLink, LinkHandlers, LinkIdentity, LinkLimits
 from hushmill.runtime.reactor import DelayedCall, Reactor
 from pki.genesis import GenesisAuthority
 
 EXCHANGE_SECONDS = 20.0
-_IDLE_SECONDS = 15.0
+
+
+def exchange_seconds(parameters: Parameters) -> float:
+    """How long a node waits for an authority before it asks another: less where epochs are short,
+    so that a dead authority costs a small part of an epoch."""
+    return min(EXCHANGE_SECONDS, max(1.5, parameters.epoch_seconds / 10))
 
 
 class Exchange:
@@ -33,12 +39,13 @@ class Exchange:
         identity: LinkIdentity | None,
         question: DirectoryMessage,
         on_answer: Callable[[DirectoryMessage | None], None],
+        seconds: float = EXCHANGE_SECONDS,
     ) -> None:
         self._question = question
         self._on_answer = on_answer
         self._assembler = MessageAssembler()
         self._is_over = False
-        self._deadline: DelayedCall = reactor.callLater(EXCHANGE_SECONDS, self._end, None)
+        self._deadline: DelayedCall = reactor.callLater(seconds, self._end, None)
         self._connector = Connector(
             reactor,
             authority.host,
@@ -53,7 +60,7 @@ class Exchange:
                 on_down=lambda link: self._end(None),
                 on_drop=lambda reason, count: None,
             ),
-            limits=LinkLimits(idle_seconds=_IDLE_SECONDS, unsent_bytes=16 << 20),
+            limits=LinkLimits(idle_seconds=seconds, unsent_bytes=16 << 20),
         )
         self._connector.start()
 
