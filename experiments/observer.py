@@ -8,7 +8,7 @@ the Loopix paper's section 4.1.3, generalised to a posterior over senders). The 
 """
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,12 +57,20 @@ def entropy_bits(posterior: Posterior) -> float:
     return float(-(positive * np.log2(positive)).sum())
 
 
-def trace_senders(rows: Sequence[Row], senders: int) -> list[Posterior]:
-    """For each packet that ended at a provider, in order, the posterior over clients 1…`senders`.
+def by_client(row: Row) -> int:
+    """The sender of an entry where clients are numbered from 1 over the whole network."""
+    return row.client - 1
 
+
+def trace_senders(
+    rows: Sequence[Row], senders: int, sender_of: Callable[[Row], int] = by_client
+) -> list[Posterior]:
+    """For each packet that ended at a provider, in order, the posterior over `senders` clients.
+
+    `sender_of` gives the place, from 0, of the client from whom an entry came.
     `rows` are in order of time. Packets of mixes' own loops carry no mass for any client; a packet
-    that ends at a provider is surely a client's, so its posterior is normalised over clients. Packets that
-    could only have come from before the trace began are left out.
+    that ends at a provider is surely a client's, so its posterior is normalised over clients.
+    Packets that could only have come from before the trace began are left out.
     """
     pools: dict[int, _Pool] = defaultdict(lambda: _Pool(0, np.zeros(senders)))
     flying: dict[tuple[int, int], deque[Posterior]] = defaultdict(deque)
@@ -77,7 +85,7 @@ def trace_senders(rows: Sequence[Row], senders: int) -> list[Posterior]:
         elif not row.arriving:
             if row.kind is Kind.ENTRY:
                 posterior = nobody.copy()
-                posterior[row.client - 1] = 1.0
+                posterior[sender_of(row)] = 1.0
             elif row.kind is Kind.OWN_LOOP:
                 posterior = nobody
             else:
@@ -93,9 +101,11 @@ def trace_senders(rows: Sequence[Row], senders: int) -> list[Posterior]:
     return found
 
 
-def report(rows: Sequence[Row], senders: int) -> ObserverReport:
+def report(
+    rows: Sequence[Row], senders: int, sender_of: Callable[[Row], int] = by_client
+) -> ObserverReport:
     """The observer's report on one run; with nothing delivered there is nothing hidden: 0 bits."""
-    posteriors = trace_senders(rows, senders)
+    posteriors = trace_senders(rows, senders, sender_of)
     entropies = [entropy_bits(posterior) for posterior in posteriors]
     mean = float(np.mean(entropies)) if entropies else 0.0
     return ObserverReport(mean, float(np.log2(max(senders, 1))), len(entropies))

@@ -1,0 +1,206 @@
+"""`demo`, `testnet` and `bench`: the commands of `experiments`."""
+
+import contextlib
+import importlib
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from experiments.demo.run import Demo, DemoOptions
+from experiments.demo.table import show
+from experiments.testnet.build import LocalNetwork
+from experiments.testnet.plan import Topology
+from hushmill.errors import ExitCode, UserError
+from hushmill.parameters import SuiteName
+from hushmill.runtime import HushmillCommand, HushmillGroup, Output, pass_output
+
+BENCHES = {"packet": "experiments.bench_packet"}
+
+topology_option = click.option(
+    "--topology",
+    type=click.Choice(["stratified", "cascade"]),
+    default="stratified",
+    show_default=True,
+    help="Two mixes a layer, or one.",
+)
+suite_option = click.option(
+    "--suite",
+    type=click.Choice(["xwing", "x25519"]),
+    default="xwing",
+    show_default=True,
+    help="The packets' key encapsulation.",
+)
+
+
+@click.command(cls=HushmillCommand)
+@topology_option
+@suite_option
+@click.option("--kill", "kills", is_flag=True, help="Kill a mix, a provider and a daemon midway.")
+@click.option("--keep", is_flag=True, help="Leave the network up, and say how to use it.")
+@click.option("--no-cover", "cover", flag_value=False, default=True, hidden=True)
+@pass_output
+def demo(
+    output: Output, topology: Topology, suite: SuiteName, kills: bool, keep: bool, cover: bool
+) -> None:
+    """Start a local network, send messages both ways, show what leaks."""
+    console = Console(stderr=output.is_json)
+    folder = Path(tempfile.mkdtemp(prefix="hushmill-"))
+    network: LocalNetwork | None = None
+    kept = False
+    with _interrupt_on_terminate():
+        try:
+            with _bar(console) as report_progress:
+                network = LocalNetwork.build(folder, topology, suite)
+                run = Demo(network, DemoOptions(kills, cover), report_progress)
+                outcome = run.run()
+            show(outcome, console)
+            kept = keep and outcome.ok
+            if kept:
+                _say_how_to_use(network, run, console)
+        finally:
+            if network is not None and not kept:
+                network.fleet.end()
+            if not kept:
+                shutil.rmtree(folder, ignore_errors=True)
+    if output.is_json:
+        output.result(outcome.record(), human="")
+    if not outcome.ok:
+        raise UserError("The demo did not deliver everything once and in order.", ExitCode.BUG)
+
+
+def _say_how_to_use(network: LocalNetwork, run: Demo, console: Console) -> None:
+    console.print(f"The network stays up in {network.folder}. The two people's commands:")
+    for name, person in run.people.items():
+        other = next(other for other in run.people if other != name)
+        console.print(f"  hushmill send --profile {person.profile} {other} TEXT", soft_wrap=True)
+        console.print(f"  hushmill inbox --profile {person.profile}", soft_wrap=True)
+    console.print(f"End it with: hushmill testnet down {network.folder}", soft_wrap=True)
+
+
+@click.group(cls=HushmillGroup)
+def testnet() -> None:
+    """Keep a local network: up, status, down."""
+
+
+@testnet.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@topology_option
+@suite_option
+@pass_output
+def up(output: Output, folder: Path, topology: Topology, suite: SuiteName) -> None:
+    """Start a local network in FOLDER, which is made; a stopped one is started again."""
+    folder = folder.absolute()
+    console = Console(stderr=True)
+    network = None
+    with _interrupt_on_terminate():
+        try:
+            with _bar(console) as report_progress:
+                network = (
+                    LocalNetwork.open(folder)
+                    if (folder / "network.toml").exists()
+                    else LocalNetwork.build(folder, topology, suite)
+                )
+                network.start(lambda done, of: report_progress("Starting the network", done, of))
+        except BaseException:
+            if network is not None:
+                network.fleet.end()
+            raise
+    file = folder / "network.toml"
+    output.result(
+        {"folder": str(folder), "network": str(file), "processes": len(network.fleet.names())},
+        human=f"The network is up. Its file, for `hushmill init --network`: {file}",
+    )
+
+
+@testnet.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@pass_output
+def status(output: Output, folder: Path) -> None:
+    """Say which processes of the network in FOLDER run."""
+    network = LocalNetwork.open(folder.absolute())
+    alive = {name: network.fleet.is_alive(name) for name in network.fleet.names()}
+    lines = [f"{name}: {'runs' if runs else 'ended'}" for name, runs in alive.items()]
+    output.result({"processes": alive}, human="\n".join(lines) or "Nothing runs.")
+
+
+@testnet.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@pass_output
+def down(output: Output, folder: Path) -> None:
+    """End every process of the network in FOLDER; its files stay."""
+    network = LocalNetwork.open(folder.absolute())
+    count = len(network.fleet.names())
+    network.fleet.end()
+    output.result({"ended": count}, human=f"{count} processes ended.")
+
+
+class _Benches(HushmillGroup):
+    """Loads a bench only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(BENCHES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in BENCHES:
+            return None
+        command = getattr(importlib.import_module(BENCHES[cmd_name]), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=_Benches)
+def bench() -> None:
+    """Print figures beside the limit they are measured against."""
+
+
+@contextlib.contextmanager
+def _bar(console: Console) -> Iterator["_Report"]:
+    """A progress bar on a terminal; elsewhere one line for each new thing that goes on."""
+    if not console.is_terminal:
+        yield _Report(None)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Report(progress)
+
+
+class _Report:
+    """Called with what goes on, how far it is, and out of how much."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+        self._title = ""
+
+    def __call__(self, title: str, done: int, of: int) -> None:
+        is_new, self._title = title != self._title, title
+        if self._progress is None:
+            if is_new:
+                click.echo(f"{title} …", err=True)
+            return
+        if is_new:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(title, total=of)
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, total=of)
+
+
+@contextlib.contextmanager
+def _interrupt_on_terminate() -> Iterator[None]:
+    """A SIGTERM ends the block as Ctrl-C does, so that nothing is left behind."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

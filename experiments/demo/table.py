@@ -1,0 +1,59 @@
+"""The demo's end as a person reads it."""
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.demo.outcome import Outcome, Sent
+
+TEXT_COLUMNS = 44
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """A table of messages, then three lines on what was on the wire and what it gave away."""
+    messages = Table(title="What was said", title_justify="left", expand=False)
+    for column in ("from", "message"):
+        messages.add_column(column)
+    for column in ("bytes", "packets", "delay"):
+        messages.add_column(column, justify="right")
+    messages.add_column("arrived")
+    for sent in [*outcome.messages, outcome.file]:
+        messages.add_row(*_cells(sent))
+    console.print(messages)
+    _traffic(outcome, console)
+    _observer(outcome, console)
+    console.print(_verdict(outcome))
+
+
+def _cells(sent: Sent) -> tuple[str, ...]:
+    text = sent.text if len(sent.text) <= TEXT_COLUMNS else sent.text[: TEXT_COLUMNS - 1] + "…"
+    delay = f"{sent.shown_at[0] - sent.sent_at:.1f} s" if sent.shown_at else "—"
+    arrived = {0: "NO", 1: "once"}.get(len(sent.shown_at), f"{len(sent.shown_at)} TIMES")
+    return (sent.sender, text, f"{sent.bytes:,}", str(sent.packets), delay, arrived)
+
+
+def _traffic(outcome: Outcome, console: Console) -> None:
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in outcome.packets.items())
+    console.print(f"\nThe two clients sent {kinds}: one size, and on the wire one kind.")
+    console.print(
+        f"All links carried {outcome.frames:,} frames, {outcome.bytes_on_wire / 1e6:,.1f} MB."
+    )
+
+
+def _observer(outcome: Outcome, console: Console) -> None:
+    found = outcome.observer
+    console.print(
+        "\nSomebody who saw every link of this run, and each packet's time on it, is left with "
+        f"{found.sender_entropy_bits:.2f} of {found.max_bits:.2f} bits of doubt about who sent a "
+        f"packet (mean of {found.replicates:,} that ended at a provider)."
+    )
+    console.print(
+        "That is all that two people can hide among: in a quiet network an observer guesses right "
+        "half of the time. It says nothing of watching for weeks: docs/threat-model.md.",
+    )
+
+
+def _verdict(outcome: Outcome) -> str:
+    times = f"ready after {outcome.ready_seconds:.0f} s, done after {outcome.total_seconds:.0f} s"
+    if outcome.ok:
+        return f"\nEvery message and the file arrived once, in order ({times}).\n"
+    return f"\nFAILED: not every message arrived once, in order and whole ({times}).\n"
