@@ -66,10 +66,9 @@ class Person:
             env=environment() | {"HUSHMILL_TRACEBACK": "1"},
         )
         assert daemon.stdout is not None
-        assert daemon.stderr is not None
         if daemon.stdout.readline() != "ready\n":
-            daemon.wait(START_SECONDS)
-            raise AssertionError(daemon.stderr.read())
+            _, said = daemon.communicate(timeout=START_SECONDS)
+            raise AssertionError(said)
         return daemon
 
 
