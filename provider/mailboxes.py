@@ -19,7 +19,9 @@ from provider.store import NEVER, Inbox, InboxKind, Item, MailboxStore, NoRoomEr
 
 HANDLE_BYTES = 8
 NO_HANDLE = bytes(HANDLE_BYTES)
-RECOVERY_PAGES = 64  # of the size limit that must be free before deposits are taken again
+KEPT_PAGES = 512  # below so many free pages of the operator's limit deposits are refused: these
+# are for deletions, which leave tombstones before they free whole pages
+RECOVERY_PAGES = 640  # so many must be free before deposits are taken again
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Mailboxes:
         self._reserve = reserve
         self._answer_inboxes = _AnswerInboxes(limits_.sessions)
         self._batch: list[Operation] = []
-        self._is_full = False
+        self._is_full = not self._has_room()
         self._is_lost = False
 
     # -- the road of a change
@@ -139,6 +141,7 @@ class Mailboxes:
                 self._store.commit()
             except NoRoomError:
                 self._give_up()
+        self._is_full = self._is_full or self._store.free_pages() < KEPT_PAGES
         is_durable = not self._is_lost
         self._batch.clear()
         self._is_lost = False
@@ -167,10 +170,10 @@ class Mailboxes:
 
     def look_for_room(self) -> None:
         """Takes deposits again if there is room again."""
-        if self._is_full:
-            self._is_full = not (
-                self._reserve.is_held() and self._store.free_pages() >= RECOVERY_PAGES
-            )
+        self._is_full = self._is_full and not self._has_room()
+
+    def _has_room(self) -> bool:
+        return self._reserve.is_held() and self._store.free_pages() >= RECOVERY_PAGES
 
     def abandon(self) -> None:
         """Forgets what is not committed, as a crash does."""

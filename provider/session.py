@@ -54,24 +54,34 @@ class ClientSession:
     owed: list[PieceRequest] = field(default_factory=list)
     _newest_arrival: int = 0
     _handed: OrderedDict[int, float] = field(default_factory=OrderedDict)
+    _was_again: bool = False  # the last item handed out was one that was handed out before
 
     def next_item(self, account: int, mailboxes: Mailboxes, now: float) -> Item | None:
-        """The oldest item to hand out: one that was handed out long ago and is still there, else
-        the oldest that this session was not handed yet."""
+        """The item to hand out: one that was handed out 30 s ago and is still there, else the
+        oldest that this session was not handed yet. The two take turns when there are both, so
+        that items which a client never deletes do not keep new ones from it."""
+        turns = (self._new_item, self._item_again)
+        for take in turns if self._was_again else reversed(turns):
+            item = take(account, mailboxes, now)
+            if item is not None:
+                self._was_again = take == self._item_again
+                self._handed[item.arrival] = now
+                return item
+        return None
+
+    def _new_item(self, account: int, mailboxes: Mailboxes, _now: float) -> Item | None:
+        item = mailboxes.next_item(account, self._newest_arrival)
+        if item is not None:
+            self._newest_arrival = item.arrival
+        return item
+
+    def _item_again(self, account: int, mailboxes: Mailboxes, now: float) -> Item | None:
         while self._handed:
             arrival, since = next(iter(self._handed.items()))
             if now - since < REDELIVERY_SECONDS:
-                break
+                return None
             del self._handed[arrival]
             item = mailboxes.item(account, arrival)
             if item is not None:
-                return self._hand_out(item, now)
-        item = mailboxes.next_item(account, self._newest_arrival)
-        if item is None:
-            return None
-        self._newest_arrival = item.arrival
-        return self._hand_out(item, now)
-
-    def _hand_out(self, item: Item, now: float) -> Item:
-        self._handed[item.arrival] = now
-        return item
+                return item
+        return None

@@ -5,10 +5,12 @@ Spec: docs/spec/mailbox.md (Storage). Writes gather in one transaction that `com
 hours since 1970. An fsync error is any `apsw.Error` but `FullError`: it is never caught here.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import cast
 
 import apsw
@@ -18,6 +20,13 @@ from hushmill.identifiers import AccountKey, DepositId, InboxId
 from provider.store_schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 
 SqlValue = None | int | float | bytes | str
+_PRAGMAS = (
+    "locking_mode=EXCLUSIVE",  # one process; the log's index then needs no shared memory
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "secure_delete=ON",
+    "foreign_keys=ON",
+)
 NEVER = 1 << 40  # an expires_hour that no clock reaches
 
 
@@ -72,9 +81,8 @@ class MailboxStore:
         Raises UserError (6) for a database that is not a provider's or has another version.
         """
         self._connection = connection
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-        connection.execute("PRAGMA foreign_keys=ON")
         if max_pages is not None:
             connection.execute(f"PRAGMA max_page_count={max_pages:d}")
         self._prepare_schema()
@@ -127,6 +135,11 @@ class MailboxStore:
             - self._number("PRAGMA page_count")
             + self._number("PRAGMA freelist_count")
         )
+
+    def is_sound(self) -> bool:
+        """Whether the engine finds nothing wrong with the file; reads all of it."""
+        row = self._row("PRAGMA quick_check(1)")
+        return row is not None and row[0] == "ok"
 
     def forget_old_log(self) -> None:
         """Empties the write-ahead log, which keeps copies of deleted rows until it is reused."""
@@ -347,6 +360,29 @@ class MailboxStore:
         if row is None or not isinstance(row[0], int):
             raise LookupError("no such row")
         return row[0]
+
+
+def open_mailbox_store(path: Path, max_pages: int | None = None) -> MailboxStore:
+    """The store in the file `path`, made (0600) where there is none.
+
+    Raises UserError: CONFIGURATION if another process has it open, SECURITY_STOP if it is damaged;
+    it is never repaired or begun anew by itself.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = apsw.Connection(str(path))
+    try:
+        return MailboxStore(connection, max_pages)
+    except apsw.BusyError as error:
+        raise UserError(
+            f"{path} is in use: a provider is running in this folder already.",
+            ExitCode.CONFIGURATION,
+        ) from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise UserError(
+            f"{path} is damaged. Restore it from a backup, or move it away: accounts and mail in "
+            "it are then lost.",
+            ExitCode.SECURITY_STOP,
+        ) from error
 
 
 _INBOX = "SELECT inbox, account, kind, expires_hour, age, accepted FROM inboxes"

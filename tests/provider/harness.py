@@ -202,8 +202,14 @@ class Client:
         return self.ask().item
 
     def fetch_all(self) -> list[MailItem]:
-        """Items in the order in which they are handed out, up to the first filler."""
-        return list(iter(self.fetch, None))
+        """Items in the order in which they are first handed out, up to the first filler or until
+        the store has no more."""
+        items: dict[MailHandle, MailItem] = {}
+        while (item := self.fetch()) is not None:
+            items.setdefault(item.handle, item)
+            if len(items) == self.provider.items():
+                break
+        return list(items.values())
 
     def answers(self) -> deque[Welcome | Mail]:
         """What was sent to this session since the last call."""

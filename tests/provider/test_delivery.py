@@ -129,6 +129,23 @@ def test_an_item_comes_again_after_30_seconds_and_not_before() -> None:
     assert alice.fetch() is None
 
 
+def test_items_that_are_never_deleted_do_not_keep_new_ones_back() -> None:
+    provider = ProviderInTime()
+    alice = connected(provider)
+    inbox = alice.register(inbox_id(1))
+    for number in range(40):
+        provider.deposit(inbox, deposit_id(number))
+    seen = set()
+    for second in range(120):  # one a second: slower than they come again
+        if second == 40:
+            provider.deposit(inbox, deposit_id(99))
+        item = alice.fetch()
+        assert item is not None
+        seen.add(item.deposit)
+        provider.run(0.9)
+    assert len(seen) == 41
+
+
 def test_only_the_owner_deletes() -> None:
     provider = ProviderInTime()
     alice, mallory = connected(provider), connected(provider, "mallory")
