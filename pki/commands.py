@@ -68,8 +68,7 @@ def check(output: Output, folder: Path) -> None:
 @pass_output
 def run(output: Output, folder: Path, log_level: str) -> None:
     """Run until stopped; prints `ready` when it listens."""
-    from hushmill.runtime import notify_ready, private_umask, run_service
-    from hushmill.runtime.reactor import Reactor
+    from hushmill.runtime import Reactor, notify_ready, private_umask, run_service
     from pki.authority_folder import open_authority
     from pki.service_authority import AuthorityService
 

@@ -156,8 +156,7 @@ def _ask(
     on_answer: Callable[[DirectoryMessage | None], None],
 ) -> None:
     """Runs the reactor until the answer is there."""
-    from hushmill.runtime import run_service
-    from hushmill.runtime.reactor import Reactor
+    from hushmill.runtime import Reactor, run_service
     from pki.service import ask_any
 
     def start(reactor: Reactor) -> None:

@@ -18,8 +18,7 @@ from hushmill.link import (
     Refused,
 )
 from hushmill.randomness import Randomness, shuffled
-from hushmill.runtime import Driver, LinkIdentity, SystemRandomness, atomic_write
-from hushmill.runtime.reactor import Reactor
+from hushmill.runtime import Driver, LinkIdentity, Reactor, SystemRandomness, atomic_write
 from pki.consensus import DOCUMENT_BYTES_LIMIT, Consensus
 from pki.directory_client import (
     ConsensusLost,

@@ -33,19 +33,20 @@ from hushmill.link import (
 )
 from hushmill.runtime import (
     Connector,
+    DelayedCall,
     Driver,
     FrameLink,
     LinkHandlers,
     LinkLimits,
     Listener,
     ListenerLimits,
+    Reactor,
     atomic_write,
     catch_up,
     listen,
     now,
     wall_clock_error,
 )
-from hushmill.runtime.reactor import DelayedCall, Reactor
 from pki.authority import AuthorityCore, State
 from pki.authority_events import (
     AuthorityEffect,

@@ -15,8 +15,15 @@ from hushmill.link import (
     encode_directory,
 )
 from hushmill.parameters import Parameters
-from hushmill.runtime import Connector, FrameLink, LinkHandlers, LinkIdentity, LinkLimits
-from hushmill.runtime.reactor import DelayedCall, Reactor
+from hushmill.runtime import (
+    Connector,
+    DelayedCall,
+    FrameLink,
+    LinkHandlers,
+    LinkIdentity,
+    LinkLimits,
+    Reactor,
+)
 from pki.genesis import GenesisAuthority
 
 EXCHANGE_SECONDS = 20.0
