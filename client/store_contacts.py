@@ -1,6 +1,6 @@
 """Contacts, their addresses and the counters of what goes and comes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import apsw
@@ -9,11 +9,6 @@ from client.content import DIRECT_CONVERSATION
 from client.states import ContactState
 from client.store_rows import one_row
 from hushmill.identifiers import InboxId, NodeNumber
-
-_COLUMNS = (
-    "id, name, state, made_at, identity, their_name, verified, provider, inbox, inbox_serial,"
-    " active_at, next_sequence, received_through, shown_through, owes_gap_mark"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +30,10 @@ class Contact:
     received_through: int
     shown_through: int
     owes_gap_mark: bool
+
+
+_NAMES = tuple(field.name for field in fields(Contact))
+_COLUMNS = ", ".join(_NAMES)
 
 
 class ContactTable:
@@ -139,7 +138,8 @@ class ContactTable:
 
 
 def _contact(row: tuple[Any, ...]) -> Contact:
-    id_, name, state, made_at, identity, their_name, verified, *rest = row
-    *counters, owes_gap_mark = rest
-    plain = (id_, name, ContactState(state), made_at, identity, their_name)
-    return Contact(*plain, bool(verified), *counters, bool(owes_gap_mark))
+    values = dict(zip(_NAMES, row, strict=True))
+    values["state"] = ContactState(values["state"])
+    values["verified"] = bool(values["verified"])
+    values["owes_gap_mark"] = bool(values["owes_gap_mark"])
+    return Contact(**values)
