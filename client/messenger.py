@@ -10,12 +10,11 @@ from collections import Counter
 from typing import assert_never
 
 from client.acknowledgements import AcknowledgementClock
-from client.contact_views import contact_view
-from client.content import TEXT_BYTES, File, Message, Text
+from client.address_book import AddressBook
+from client.content import File, Message, Text
 from client.controls import ControlDesk
 from client.core_events import (
     ConsensusAccepted,
-    ContactChanged,
     ContactView,
     LinkDown,
     LinkUp,
@@ -46,7 +45,6 @@ from client.safety import safety_number
 from client.slots import SlotBoard
 from client.states import ContactState, MessageState
 from client.store import ClientStore
-from client.store_contacts import Contact
 from client.upkeep import Upkeep
 from hushmill.drops import Drop
 from hushmill.errors import ExitCode, PeerError, UserError
@@ -81,6 +79,7 @@ class Messenger:
         frames = ClientFrames(geometry.packet_bytes, geometry.body_bytes)
         envelopes = EnvelopeFormat(geometry.body_bytes)
         self._store = store
+        self._book = AddressBook(store, limits)
         self._genesis = genesis
         self._rng = rng
         self._limits = limits
@@ -141,9 +140,9 @@ class Messenger:
             person.network, person.provider, self._identity.public, now, self._rng
         )
         with self._store.transaction():
-            contact = self._new_contact(fit_name(name), ContactState.INVITED, now)
+            contact = self._book.add(fit_name(name), ContactState.INVITED, now)
             self._introductions.invite(contact.id, invitation, now)
-        self._acted(now, self._changed(contact.id))
+        self._acted(now, self._book.changed(contact.id))
         return invitation
 
     def add(self, text: str, name: str, now: float) -> ContactView:
@@ -152,27 +151,23 @@ class Messenger:
         invitation = parse_invitation(text)
         self._introductions.require_fresh(invitation, now)
         with self._store.transaction():
-            contact = self._new_contact(fit_name(name), ContactState.ADDED, now)
+            contact = self._book.add(fit_name(name), ContactState.ADDED, now)
             self._introductions.answer(contact.id, invitation, now)
-        changed = self._changed(contact.id)
+        changed = self._book.changed(contact.id)
         self._acted(now, changed)
         return changed.contact
 
     def send(self, contact: str, content: Text | File, now: float) -> int:
         """The id of a message that is now in the outbox. Raises UserError: (7) for an unknown
         contact, (6) for one whom we never met in time, (2) for a message above the limits."""
-        row = self._contact(contact)
+        row = self._book.find(contact)
         if row.state is ContactState.EXPIRED:
             raise UserError(
                 f"The invitation between you and {contact} ran out. Invite them again: "
                 f"hushmill invite {contact}",
                 ExitCode.SECURITY_STOP,
             )
-        if isinstance(content, Text):
-            # What a terminal could not decode must not stop the message.
-            content = Text(content.body.encode("utf-8", errors="replace").decode())
-        self._require_room(content)
-        message = Message(content, int(now))
+        message = Message(self._outbox.admit(content, self._limits), int(now))
         with self._store.transaction():
             id_ = self._store.messages.add_own(row.id, message)
             self._store.contacts.touch(row.id, now)
@@ -189,30 +184,30 @@ class Messenger:
 
     def mark_verified(self, contact: str) -> None:
         """The person has compared the safety number. Raises UserError as it does."""
-        row = self._met(contact)
+        row, _ = self._book.find_met(contact)
         with self._store.transaction():
             self._store.contacts.mark_verified(row.id)
-        self._left.append(self._changed(row.id))
+        self._left.append(self._book.changed(row.id))
 
     def safety_number_of(self, contact: str) -> str:
         """60 digits, the same on both sides. Raises UserError (7) until the two have met."""
-        row = self._met(contact)
-        return safety_number(self._identity.public, IdentityKey(row.identity or b""))
+        _, identity = self._book.find_met(contact)
+        return safety_number(self._identity.public, IdentityKey(identity))
 
     def contacts(self) -> list[ContactView]:
         """By name."""
-        return [contact_view(self._store, contact) for contact in self._store.contacts.all()]
+        return self._book.views()
 
     def inbox(
         self, after: int = 0, contact: str | None = None, limit: int = _PAGE
     ) -> list[MessageView]:
         """Received messages whose `order` is above `after`, in order; of one contact, or of all."""
-        number = None if contact is None else self._contact(contact).id
+        number = None if contact is None else self._book.find(contact).id
         return self._store.messages.shown_after(after, number, limit)
 
     def sent(self, contact: str | None = None, limit: int = _PAGE) -> list[MessageView]:
         """The newest own messages, in the order in which they were written."""
-        number = None if contact is None else self._contact(contact).id
+        number = None if contact is None else self._book.find(contact).id
         return self._store.messages.own(number, limit)
 
     def message(self, id_: int) -> MessageView | None:
@@ -336,62 +331,3 @@ class Messenger:
     def _acted(self, now: float, *effects: MessengerEffect) -> None:
         self._left += effects
         self._acted_at = now
-
-    def _changed(self, contact: int) -> ContactChanged:
-        return ContactChanged(contact_view(self._store, self._store.contacts.numbered(contact)))
-
-    def _contact(self, name: str) -> Contact:
-        row = self._store.contacts.named(name)
-        if row is None:
-            raise UserError(
-                f"You have no contact named {name}. See: hushmill contacts", ExitCode.NOT_FOUND
-            )
-        return row
-
-    def _met(self, name: str) -> Contact:
-        row = self._contact(name)
-        if row.identity is None:
-            raise UserError(
-                f"You and {name} have not met yet: there is no number to compare.",
-                ExitCode.NOT_FOUND,
-            )
-        return row
-
-    def _new_contact(self, name: str, state: ContactState, now: float) -> Contact:
-        known = self._store.contacts.named(name)
-        if known is not None and known.state is ContactState.EXPIRED:
-            self._store.invitations.remove(known.id)
-            self._store.contacts.change_state(known.id, state)
-            return self._store.contacts.numbered(known.id)
-        if known is not None:
-            raise UserError(
-                f"You have a contact named {name} already. Choose another name.", ExitCode.USAGE
-            )
-        if self._store.contacts.count() >= self._limits.contacts:
-            raise UserError(
-                f"You have {self._limits.contacts} contacts, the most there can be.",
-                ExitCode.USAGE,
-            )
-        return self._store.contacts.add(name, state, now)
-
-    def _require_room(self, content: Text | File) -> None:
-        size = len(content.data) if isinstance(content, File) else len(content.body.encode())
-        most = self._outbox.largest_content
-        if isinstance(content, Text) and size > TEXT_BYTES:
-            raise UserError(
-                f"This text has {size} bytes; the most is {TEXT_BYTES}. Send it as a file: "
-                "hushmill send NAME --file PATH",
-                ExitCode.USAGE,
-            )
-        if size > most:
-            raise UserError(
-                f"This file has {size} bytes; the most for one message is {most}. Send it in "
-                "parts.",
-                ExitCode.USAGE,
-            )
-        if self._outbox.bytes_kept() + self._outbox.padded_bytes(size) > self._limits.outbox_bytes:
-            raise UserError(
-                f"The outbox is full: {self._limits.outbox_bytes} bytes wait for delivery. Wait "
-                "until some have arrived.",
-                ExitCode.USAGE,
-            )

@@ -6,7 +6,7 @@ every try is the same deposit in another packet. Spec: docs/spec/traffic.md (Out
 """
 
 from client.acknowledgements import TRIES, UNCONFIRMED_SECONDS, retry_wait_seconds
-from client.content import Message
+from client.content import TEXT_BYTES, File, Message, Text
 from client.core_events import MessageChanged, MessengerEffect
 from client.envelope import (
     ENTRIES_BESIDE_FRAGMENT,
@@ -20,6 +20,7 @@ from client.envelope import (
 )
 from client.fragments import padded_count, split
 from client.handshake_header import HANDSHAKE_HEADER_BYTES
+from client.limits import ClientLimits
 from client.ratchet import RATCHET_OVERHEAD_BYTES
 from client.receipts import acknowledgement_for
 from client.seal import deposit_id, seal_fragment
@@ -28,6 +29,7 @@ from client.store import ClientStore
 from client.store_contacts import Contact
 from client.store_outbox import DueFragment, FragmentKey, NewFragment, Parcel
 from client.wording import encode_content, encode_parcel
+from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import NodeNumber
 from hushmill.parameters import Parameters
 
@@ -65,6 +67,34 @@ class Outbox:
         """What content of `size` bytes takes in the outbox, at most."""
         capacity = self._envelopes.fragment_bytes
         return padded_count(size + _OVERHEAD_BYTES, capacity) * capacity
+
+    def admit(self, content: Text | File, limits: ClientLimits) -> Text | File:
+        """The content as it can be sent. Raises UserError (2) above a limit."""
+        if isinstance(content, Text):
+            # What a terminal could not decode must not stop the message.
+            data = content.body.encode("utf-8", errors="replace")
+            content = Text(data.decode())
+            if len(data) > TEXT_BYTES:
+                raise UserError(
+                    f"This text has {len(data)} bytes; the most is {TEXT_BYTES}. Send it as a "
+                    "file: hushmill send NAME --file PATH",
+                    ExitCode.USAGE,
+                )
+        else:
+            data = content.data
+        if len(data) > self.largest_content:
+            raise UserError(
+                f"This file has {len(data)} bytes; the most for one message is "
+                f"{self.largest_content}. Send it in parts.",
+                ExitCode.USAGE,
+            )
+        if self.bytes_kept() + self.padded_bytes(len(data)) > limits.outbox_bytes:
+            raise UserError(
+                f"The outbox is full: of {limits.outbox_bytes} bytes, {self.bytes_kept()} wait for "
+                "delivery. Wait until some have arrived.",
+                ExitCode.USAGE,
+            )
+        return content
 
     def bytes_kept(self) -> int:
         """What waits and what is on its way, as it lies in the store."""

@@ -5,7 +5,7 @@ those who may write to us. Whatever a deposit is, it may be deleted afterwards.
 Spec: docs/spec/traffic.md (Inbox).
 """
 
-from client.contact_views import contact_view
+from client.address_book import contact_view
 from client.core_events import ContactChanged, MessengerEffect
 from client.courier import Courier
 from client.envelope import Envelope, EnvelopeFormat

@@ -1,7 +1,7 @@
 """What is looked after once a minute: invitations that run out, messages that nobody confirmed,
 prekeys, and the registration of our inbox."""
 
-from client.contact_views import contact_view
+from client.address_book import contact_view
 from client.core_events import ContactChanged, MessageChanged, MessengerEffect
 from client.inbox import PARTIAL_SECONDS
 from client.introductions import Introductions
