@@ -23,6 +23,7 @@ from hushmill.runtime import HushmillCommand, Output, pass_output
     show_default=True,
     help="What is written to stderr; never who or what.",
 )
+@click.option("--no-cover", "cover", flag_value=False, default=True, type=bool, hidden=True)
 @pass_output
 def daemon(
     output: Output,
@@ -30,6 +31,7 @@ def daemon(
     passphrase_file: Path | None,
     passphrase_fd: int | None,
     log_level: str,
+    cover: bool,
 ) -> None:
     """Run your messenger in the foreground, until it is told to stop.
 
@@ -45,4 +47,4 @@ def daemon(
     with hold_profile(profile):
         passphrase = read_passphrase(passphrase_file, passphrase_fd, is_new=False)
         configure_logging(log_level)
-        run_daemon(profile, passphrase)
+        run_daemon(profile, passphrase, cover=cover)

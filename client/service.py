@@ -66,15 +66,18 @@ def hold_profile(profile: Profile) -> Iterator[None]:
         os.close(descriptor)
 
 
-def run_daemon(profile: Profile, passphrase: str) -> None:
-    """Runs until SIGTERM; the caller holds the profile's lock. Raises UserError as `open_vault`
+def run_daemon(profile: Profile, passphrase: str, *, cover: bool) -> None:
+    """Runs until SIGTERM; the caller holds the profile's lock. `cover` off is for comparison on a
+    local network alone. Raises UserError as `open_vault`
     and `read_genesis` do, KeyboardInterrupt after SIGINT."""
     connection = open_vault(profile.vault, passphrase)
     try:
         store = ClientStore(connection)
         genesis = read_genesis(profile.network.read_bytes())
         provider = _own_provider(store, genesis)
-        run_service(lambda reactor: Daemon(reactor, profile, store, genesis, provider).start())
+        run_service(
+            lambda reactor: Daemon(reactor, profile, store, genesis, provider, cover=cover).start()
+        )
     finally:
         connection.close()
         profile.socket.unlink(missing_ok=True)
@@ -104,12 +107,14 @@ class Daemon:
         store: ClientStore,
         genesis: Genesis,
         provider: GenesisNode,
+        *,
+        cover: bool,
     ) -> None:
         self._reactor = reactor
         self._profile = profile
         packets = packet_format(genesis.parameters)
         frames = ClientFrames(packets.geometry.packet_bytes, packets.geometry.body_bytes)
-        self._messenger = Messenger(store, genesis, packets, SystemRandomness(), now())
+        self._messenger = Messenger(store, genesis, packets, SystemRandomness(), now(), cover=cover)
         self._driver: Driver[MessengerEvent, MessengerEffect] = Driver(
             self._messenger, self._perform, reactor
         )
