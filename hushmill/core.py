@@ -7,7 +7,7 @@ virtual time, so what is measured and fault-tested is the code that ships.
 from typing import Protocol, TypeVar
 
 Event = TypeVar("Event", contravariant=True)
-Effect = TypeVar("Effect", covariant=True)
+Effect = TypeVar("Effect")
 
 
 class Core(Protocol[Event, Effect]):
