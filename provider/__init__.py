@@ -21,7 +21,8 @@ if TYPE_CHECKING:
         SendToClient,
     )
     from provider.mailboxes import Mailboxes, NoReserve, Reserve
-    from provider.store import MailboxStore, StoreCounts
+    from provider.provider_directory import create_provider_directory
+    from provider.store import MailboxStore, StoreCounts, open_mailbox_store
 
 __all__ = [
     "Admission",
@@ -40,6 +41,8 @@ __all__ = [
     "Reserve",
     "SendToClient",
     "StoreCounts",
+    "create_provider_directory",
+    "open_mailbox_store",
 ]
 _HOMES = {
     "Admission": "admission",
@@ -57,6 +60,8 @@ _HOMES = {
     "Reserve": "mailboxes",
     "SendToClient": "events",
     "StoreCounts": "store",
+    "create_provider_directory": "provider_directory",
+    "open_mailbox_store": "store",
 }
 
 

@@ -72,7 +72,8 @@ class Reserve(Protocol):
         ...
 
     def is_held(self) -> bool:
-        """Takes the space back if it was released and there is room; whether it is held."""
+        """Whether there is room enough for deposits, with the reserve held; it is taken back if it
+        was released and can be."""
         ...
 
 
@@ -141,7 +142,7 @@ class Mailboxes:
                 self._store.commit()
             except NoRoomError:
                 self._give_up()
-        self._is_full = self._is_full or self._store.free_pages() < KEPT_PAGES
+        self._is_full |= self._store.free_pages() < KEPT_PAGES or not self._reserve.is_held()
         is_durable = not self._is_lost
         self._batch.clear()
         self._is_lost = False

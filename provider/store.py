@@ -2,7 +2,7 @@
 
 Spec: docs/spec/mailbox.md (Storage). Writes gather in one transaction that `commit` makes durable
 (WAL, synchronous FULL); until then a crash, or `abandon`, takes all of them back. Times are whole
-hours since 1970. An fsync error is any `apsw.Error` but `FullError`: it is never caught here.
+hours since 1970. An error of fsync is never retried: it ends the process.
 """
 
 import os
@@ -115,7 +115,7 @@ class MailboxStore:
     def commit(self) -> None:
         """Makes all writes since the last commit durable. Raises NoRoomError, then still dirty."""
         if self._connection.in_transaction:
-            with _full_is_store_full():
+            with _disk_errors():
                 self._connection.execute("COMMIT")
 
     def abandon(self) -> None:
@@ -144,7 +144,7 @@ class MailboxStore:
     def forget_old_log(self) -> None:
         """Empties the write-ahead log, which keeps copies of deleted rows until it is reused."""
         if not self._connection.in_transaction:
-            with _full_is_store_full():
+            with _disk_errors():
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     # -- accounts
@@ -347,7 +347,7 @@ class MailboxStore:
         )
 
     def _write(self, statement: str, *values: SqlValue) -> None:
-        with _full_is_store_full():
+        with _disk_errors():
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute(statement, values)
@@ -365,7 +365,7 @@ class MailboxStore:
 def open_mailbox_store(path: Path, max_pages: int | None = None) -> MailboxStore:
     """The store in the file `path`, made (0600) where there is none.
 
-    Raises UserError: CONFIGURATION if another process has it open, SECURITY_STOP if it is damaged;
+    Raises UserError: LOCKED if another process has it open, SECURITY_STOP if it is damaged;
     it is never repaired or begun anew by itself.
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -374,8 +374,8 @@ def open_mailbox_store(path: Path, max_pages: int | None = None) -> MailboxStore
         return MailboxStore(connection, max_pages)
     except apsw.BusyError as error:
         raise UserError(
-            f"{path} is in use: a provider is running in this folder already.",
-            ExitCode.CONFIGURATION,
+            f"{path} is in use: the provider is running already.",
+            ExitCode.LOCKED,
         ) from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise UserError(
@@ -402,8 +402,14 @@ def _item(row: tuple[SqlValue, ...]) -> Item:
 
 
 @contextmanager
-def _full_is_store_full() -> Iterator[None]:
+def _disk_errors() -> Iterator[None]:
     try:
         yield
     except apsw.FullError as error:
         raise NoRoomError from error
+    except apsw.IOError as error:
+        raise UserError(
+            "The disk did not take the mailboxes. The provider has stopped, so that it promises "
+            "nothing that it cannot keep. Mend the disk, then start it again.",
+            ExitCode.SECURITY_STOP,
+        ) from error

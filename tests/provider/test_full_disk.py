@@ -4,6 +4,7 @@ One disk is the shipped engine on a file system of a few pages (its VFS refuses 
 them, with what the operating system would say); the other limit is the operator's own, in pages.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -224,7 +225,7 @@ def test_other_errors_of_the_disk_are_not_taken_for_a_full_one(tmp_path: Path) -
 
 
 def test_the_reserve_is_taken_given_and_taken_back(tmp_path: Path) -> None:
-    reserve = DiskReserve(tmp_path, 1 << 16)
+    reserve = DiskReserve(tmp_path, 1 << 16, watermark_bytes=0)
     file = tmp_path / "reserve"
     assert file.stat().st_size == 1 << 16
     assert file.stat().st_blocks * 512 >= 1 << 16, "promised by the file system, not sparse"
@@ -233,4 +234,26 @@ def test_the_reserve_is_taken_given_and_taken_back(tmp_path: Path) -> None:
     assert not file.exists()
     assert reserve.is_held()
     assert file.exists()
-    assert not DiskReserve(tmp_path, 1 << 60).is_held()
+
+
+def test_below_the_watermark_there_is_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.statvfs(tmp_path)
+
+    def disk_with(free_bytes: int) -> None:
+        fields = list(real)
+        fields[4] = free_bytes // real.f_frsize  # f_bavail
+        disk = os.statvfs_result(fields)
+        monkeypatch.setattr("provider.reserve.os.statvfs", lambda _path: disk)
+
+    disk_with(1 << 20)
+    reserve = DiskReserve(tmp_path, 1 << 16, watermark_bytes=1 << 20)
+    assert not (tmp_path / "reserve").exists(), "no room for both"
+    disk_with(2 << 20)
+    assert reserve.is_held()
+    assert (tmp_path / "reserve").exists()
+    disk_with(1 << 20)
+    assert reserve.is_held()
+    disk_with((1 << 20) - 4096)
+    assert not reserve.is_held()
