@@ -213,6 +213,10 @@ class Messenger:
     def message(self, id_: int) -> MessageView | None:
         return self._store.messages.view(id_)
 
+    def packets(self, size: int) -> int:
+        """How many packets a message of `size` bytes takes, at most, when none is lost."""
+        return self._outbox.packets(size)
+
     def attachment(self, id_: int) -> bytes | None:
         """A file's bytes; None for a text."""
         return self._store.messages.file(id_)

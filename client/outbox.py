@@ -63,10 +63,13 @@ class Outbox:
         room = FRAGMENTS_LIMIT * (self._envelopes.fragment_bytes - 1) - _LENGTH_BYTES
         return room - _OVERHEAD_BYTES
 
+    def packets(self, size: int) -> int:
+        """How many packets content of `size` bytes takes, at most, when none is lost."""
+        return padded_count(size + _OVERHEAD_BYTES, self._envelopes.fragment_bytes)
+
     def padded_bytes(self, size: int) -> int:
         """What content of `size` bytes takes in the outbox, at most."""
-        capacity = self._envelopes.fragment_bytes
-        return padded_count(size + _OVERHEAD_BYTES, capacity) * capacity
+        return self.packets(size) * self._envelopes.fragment_bytes
 
     def admit(self, content: Text | File, limits: ClientLimits) -> Text | File:
         """The content as it can be sent. Raises UserError (2) above a limit."""

@@ -153,7 +153,13 @@ class PersonMethods:
     def send(self, params: SendParams) -> JsonObject:
         id_ = self._messenger.send(params.contact, _content(params), now())
         self._acted()
-        return {"id": id_, "contact": params.contact, "state": self._message(id_).state.value}
+        view = self._message(id_)
+        return {
+            "id": id_,
+            "contact": params.contact,
+            "state": view.state.value,
+            "packets": self._messenger.packets(view.size),
+        }
 
     def wait(self, params: WaitParams) -> Answer:
         def otherwise() -> JsonObject:
