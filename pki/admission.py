@@ -82,10 +82,16 @@ def check_authorities(authorities: Sequence[Numbered]) -> None:
         raise ValueError("two authorities have one name")
 
 
-def check_nodes(nodes: Sequence[Placed], layers: int) -> None:
+def is_cascade(nodes: Iterable[Placed], layers: int) -> bool:
+    """Whether every layer has exactly one mix. The genesis alone decides it: a stratified network
+    that lost nodes is not one."""
+    return _widths(nodes, layers) == [1] * layers
+
+
+def check_nodes(nodes: Sequence[Placed], layers: int, narrowest: int) -> None:
     """Numbers rise, every layer is filled, and no operator can own a route.
 
-    A layer needs two nodes, or every layer has exactly one (a cascade). All nodes of one operator
+    A layer needs `narrowest` mixes: two, or one in a cascade. All nodes of one operator
     are in one layer; providers count as a layer of their own, since they are a hop as well.
     """
     if len(nodes) > NODES_LIMIT:
@@ -101,18 +107,22 @@ def check_nodes(nodes: Sequence[Placed], layers: int) -> None:
     _check_operators(nodes)
     if not any(node.role == "provider" for node in nodes):
         raise ValueError("there is no provider")
-    check_widths(nodes, layers)
+    check_widths(nodes, layers, narrowest)
 
 
-def check_widths(nodes: Iterable[Placed], layers: int) -> None:
-    """Every layer has two nodes or more, or every layer has exactly one."""
+def check_widths(nodes: Iterable[Placed], layers: int, narrowest: int) -> None:
+    """Every layer has `narrowest` mixes or more."""
+    for layer, width in enumerate(_widths(nodes, layers), 1):
+        if width < narrowest:
+            raise ValueError(f"layer {layer} has fewer mixes than {narrowest}")
+
+
+def _widths(nodes: Iterable[Placed], layers: int) -> list[int]:
     widths = [0] * layers
     for node in nodes:
         if node.role == "mix":
             widths[node.layer - 1] += 1
-    if any(width != 1 for width in widths) and min(widths) < 2:
-        narrow = widths.index(min(widths)) + 1
-        raise ValueError(f"layer {narrow} has fewer than two nodes")
+    return widths
 
 
 def _check_operators(nodes: Iterable[Placed]) -> None:

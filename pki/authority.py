@@ -197,7 +197,7 @@ class AuthorityCore:
         if self._published is None:
             return len(entries) == len(self._genesis.nodes)
         try:
-            check_widths(entries, self._parameters.layers)
+            check_widths(entries, self._parameters.layers, self._genesis.narrowest)
         except ValueError:
             return False
         return any(entry.role == "provider" for entry in entries)

@@ -154,7 +154,7 @@ def open_body(genesis: Genesis, body: bytes) -> Consensus:
         raise PeerError(Drop.DOCUMENT)
     count = genesis.parameters.layers
     try:
-        check_nodes(parsed.nodes, count)
+        check_nodes(parsed.nodes, count, genesis.narrowest)
     except ValueError as error:
         raise PeerError(Drop.DOCUMENT) from error
     return Consensus(

@@ -16,7 +16,7 @@ from hushmill.crypto import Label, SigningKey, VerifyKey, digest
 from hushmill.errors import ExitCode, PeerError, UserError
 from hushmill.identifiers import NetworkId, NodeNumber
 from hushmill.parameters import Parameters
-from pki.admission import check_authorities, check_nodes, check_parameters
+from pki.admission import check_authorities, check_nodes, check_parameters, is_cascade
 from pki.fields import (
     AuthorityField,
     HostField,
@@ -113,6 +113,11 @@ class Genesis:
     def quorum(self) -> int:
         """2f + 1: how many distinct authorities must sign a document."""
         return 2 * self.faults + 1
+
+    @property
+    def narrowest(self) -> int:
+        """How many mixes a layer has at least: two, or one where the genesis is a cascade."""
+        return 1 if is_cascade(self.nodes, self.parameters.layers) else 2
 
     def node(self, number: NodeNumber) -> GenesisNode | None:
         """The admitted node of that number."""
@@ -260,7 +265,10 @@ def _checked(file: _GenesisFile) -> Genesis:
     try:
         check_parameters(file.parameters)
         check_authorities(file.authorities)
-        check_nodes(file.nodes, file.parameters.layers)
+        layers = file.parameters.layers
+        is_valid_layer = all(0 <= node.layer <= layers for node in file.nodes)
+        narrowest = 1 if is_valid_layer and is_cascade(file.nodes, layers) else 2
+        check_nodes(file.nodes, layers, narrowest)
         parties: list[GenesisAuthority | GenesisNode] = [*file.authorities, *file.nodes]
         keys = [party.verify_key for party in parties]
         hashes = [party.key_hash for party in parties]

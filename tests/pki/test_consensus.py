@@ -141,6 +141,14 @@ def test_an_unsound_document_is_refused_though_signed(body: ConsensusBody) -> No
     assert is_refused(signed(NETWORK, body))
 
 
+def test_a_layered_network_does_not_become_a_cascade() -> None:
+    """One mix left in every layer is no document, unless the genesis was made so."""
+    left = tuple(entry for entry in BODY.nodes if entry.number not in (1, 3))
+    assert is_refused(signed(NETWORK, msgspec.structs.replace(BODY, nodes=left)))
+    cascade = small_network(layers=2, width=1)
+    assert verify_consensus(cascade.genesis, signed(cascade, body_of(cascade)))
+
+
 def test_serves_for_three_more_epochs() -> None:
     consensus = chain(NETWORK, 1)[0][0]
     assert [consensus.serves(Epoch(FIRST + n)) for n in range(-1, 5)] == [

@@ -118,7 +118,7 @@ def changed(index: int, **fields: object) -> list[GenesisNode]:
     [
         (changed(3, operator="operator0"), "two layers"),
         (changed(4, operator="operator0"), "two layers"),
-        (changed(3, layer=1), "fewer than two"),
+        (changed(3, layer=1), "fewer mixes"),
         (changed(1, number=1), "do not rise"),
         (changed(1, verify_key=NODES[0].verify_key), "same key"),
         (changed(1, key_hash=NODES[0].key_hash), "same key"),
@@ -129,7 +129,7 @@ def changed(index: int, **fields: object) -> list[GenesisNode]:
         (changed(0, host="a b"), "not valid"),
         (changed(0, host="h\n"), "not valid"),
         (NODES[:4], "no provider"),
-        (NODES[1:], "fewer than two"),
+        (NODES[1:], "fewer mixes"),
     ],
 )
 def test_refuses_an_unsound_network(nodes: list[GenesisNode], because: str) -> None:
