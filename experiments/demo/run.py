@@ -1,7 +1,7 @@
 """The demo from an empty folder to its outcome, on real processes.
 
 1. a network is built and started, two people make profiles and start their daemons;
-2. one invites, the other accepts, and both write at once, also before they have met;
+2. one invites, the other accepts; the first lines are written before they have met, and wait;
 3. with `--kill` a mix, a provider and a daemon die in the middle and are started again;
 4. everything must be shown once and in order; then the trace of the run is read.
 """
@@ -22,6 +22,8 @@ from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import NodeNumber
 
 Progress = Callable[[str, int, int], None]  # what is going on, how far, out of how much
+LINES_BEFORE_MEETING = 2
+MEETING_SECONDS = 60.0
 ARRIVAL_SECONDS = 120.0
 ARRIVAL_SECONDS_AFTER_KILLS = 600.0
 RESTART_SECONDS = 5.0
@@ -102,6 +104,8 @@ class Demo:
         """All lines, with the file in the middle; returns the file's record."""
         middle = len(LINES) // 2
         for place, (name, line) in enumerate(LINES):
+            if place == LINES_BEFORE_MEETING:
+                self._wait_until_met()
             self._progress("Sending", place, len(LINES) + 1)
             if place == middle:
                 file = self._send_file(data)
@@ -110,6 +114,17 @@ class Demo:
             self._send_text(name, line)
         self._progress("Sending", len(LINES) + 1, len(LINES) + 1)
         return file
+
+    def _wait_until_met(self) -> None:
+        """Each is the other's active contact; a demo in which that fails goes on and says so."""
+        self._progress("Waiting until the two have met", 0, 1)
+        deadline = time.monotonic() + MEETING_SECONDS
+        while time.monotonic() < deadline:
+            contacts = [person.command("contacts") for person in self.people.values()]
+            if all(answer["contacts"][0]["state"] == "active" for answer in contacts):
+                break
+            time.sleep(POLL_SECONDS)
+        self._progress("Waiting until the two have met", 1, 1)
 
     def _send_text(self, name: str, line: str) -> None:
         began = time.time()
@@ -194,7 +209,7 @@ class Demo:
 
     def _packets(self) -> dict[str, int]:
         """What both clients sent, by what it was; only they themselves can tell."""
-        counts = {"payload": 0, "loop": 0, "drop": 0}
+        counts = {"payload": 0, "acknowledgement": 0, "loop": 0, "drop": 0}
         for person in self.people.values():
             sent = person.command("status")["packets"]
             for kind in counts:

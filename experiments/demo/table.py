@@ -1,11 +1,12 @@
 """The demo's end as a person reads it."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.demo.outcome import Outcome, Sent
 
-TEXT_COLUMNS = 44
+TEXT_COLUMNS = 32
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -28,7 +29,7 @@ def _cells(sent: Sent) -> tuple[str, ...]:
     text = sent.text if len(sent.text) <= TEXT_COLUMNS else sent.text[: TEXT_COLUMNS - 1] + "…"
     delay = f"{sent.shown_at[0] - sent.sent_at:.1f} s" if sent.shown_at else "—"
     arrived = {0: "NO", 1: "once"}.get(len(sent.shown_at), f"{len(sent.shown_at)} TIMES")
-    return (sent.sender, text, f"{sent.bytes:,}", str(sent.packets), delay, arrived)
+    return (sent.sender, escape(text), f"{sent.bytes:,}", str(sent.packets), delay, arrived)
 
 
 def _traffic(outcome: Outcome, console: Console) -> None:
