@@ -21,6 +21,7 @@ from hushmill.errors import ExitCode, UserError
 READY_SECONDS = 60.0
 TERMINATE_SECONDS = 10.0
 POLL_SECONDS = 0.05
+PASSED_ON = ("PATH", "LANG", "HOME", "TMPDIR", "PYTHONPATH")  # of the environment, and no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,7 @@ class Fleet:
         reaches the launcher alone, which then ends everybody in order."""
         logs = self._folder / "logs"
         logs.mkdir(exist_ok=True)
-        environment = {
-            key: os.environ[key] for key in ("PATH", "LANG", "HOME") if key in os.environ
-        }
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         with (logs / f"{name}.out").open("ab") as out, (logs / f"{name}.err").open("ab") as err:
             mark = out.tell()
             # -P: the working folder must not become a place to import from.
