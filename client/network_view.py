@@ -18,11 +18,18 @@ class NetworkView:
     def at(self, now: float) -> Network | None:
         """None when there is no document, when the last has run out, or when the clock is wrong:
         payload is held then."""
-        epoch = epoch_at(now, self._parameters)
         self.looked_at = now
-        self.next_change = epoch_start(next_epoch(epoch), self._parameters)
+        following = next_epoch(epoch_at(now, self._parameters))
+        self.next_change = epoch_start(following, self._parameters)
+        return self._look(now)
+
+    def serves(self, now: float) -> bool:
+        """Whether `at` would give something; it changes no deadline."""
+        return self._look(now) is not None
+
+    def _look(self, now: float) -> Network | None:
         try:
-            return Network(self.keeper.current(now), epoch)
+            return Network(self.keeper.current(now), epoch_at(now, self._parameters))
         except UserError:
             return None
 

@@ -5,7 +5,12 @@ committed with the ratchet's state in one transaction. From then on only those s
 every try is the same deposit in another packet. Spec: docs/spec/traffic.md (Outbox).
 """
 
-from client.acknowledgements import TRIES, UNCONFIRMED_SECONDS, retry_wait_seconds
+from client.acknowledgements import (
+    LARGEST_WAIT_SECONDS,
+    TRIES,
+    UNCONFIRMED_SECONDS,
+    retry_wait_seconds,
+)
 from client.content import TEXT_BYTES, File, Message, Text
 from client.core_events import MessageChanged, MessengerEffect
 from client.envelope import (
@@ -241,6 +246,7 @@ class Outbox:
 
     def give_up(self, now: float) -> list[MessengerEffect]:
         """Ends what has been tried often or long enough: whether it arrived is not known."""
+        self._store.parcels.pull_in(now + LARGEST_WAIT_SECONDS)
         effects: list[MessengerEffect] = []
         for parcel in self._store.parcels.given_up(now - UNCONFIRMED_SECONDS, TRIES, now):
             effects += self._end(parcel, MessageState.UNCONFIRMED)

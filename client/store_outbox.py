@@ -131,6 +131,10 @@ class ParcelTable:
             (now, key.parcel),
         )
 
+    def pull_in(self, latest: float) -> None:
+        """No fragment waits beyond `latest`: a clock that was once far ahead would hold it."""
+        self._db.execute("UPDATE fragment SET due_at = ?1 WHERE due_at > ?1", (latest,))
+
     def is_wholly_sent(self, parcel: int) -> bool:
         return (
             one_row(self._db, "SELECT 1 FROM fragment WHERE parcel = ? AND tries = 0", (parcel,))

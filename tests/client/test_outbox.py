@@ -5,7 +5,12 @@ import itertools
 import pytest
 
 from client import ClientLimits, File, MessageState, Text
-from client.acknowledgements import TRIES, UNCONFIRMED_SECONDS, first_retry_seconds
+from client.acknowledgements import (
+    LARGEST_WAIT_SECONDS,
+    TRIES,
+    UNCONFIRMED_SECONDS,
+    first_retry_seconds,
+)
 from client.envelope import FRAGMENTS_LIMIT
 from hushmill.errors import ExitCode, UserError
 from hushmill.packet import Deposit
@@ -159,7 +164,7 @@ def test_a_given_up_message_does_not_hold_up_later_ones() -> None:
     alice.messenger.send("bob", Text("lost"), street.now)
     with alice.store.transaction():
         alice.connection.execute("UPDATE parcel SET first_sent_at = 1")
-        alice.connection.execute("UPDATE fragment SET due_at = due_at + 1e6")
+        alice.connection.execute("UPDATE fragment SET due_at = due_at + 1e4")
     alice.messenger.advance(street.now + 60)
     ids = [alice.messenger.send("bob", Text(f"{n}"), street.now) for n in range(3)]
     alice.acted()
@@ -167,6 +172,18 @@ def test_a_given_up_message_does_not_hold_up_later_ones() -> None:
     street.run_for(30)
     assert {state_of(alice, id_) for id_ in ids} == {MessageState.DELIVERED}
     assert bob.query("SELECT received_through FROM contact") == [(5,)]
+
+
+def test_a_clock_that_was_once_a_year_ahead_holds_nothing_up() -> None:
+    street, alice, bob = friends()
+    street.weather.loss = 1.0
+    alice.messenger.send("bob", Text("held?"), street.now)
+    with alice.store.transaction():
+        alice.connection.execute("UPDATE fragment SET due_at = ?", (street.now + 365 * 86400,))
+    alice.messenger.advance(street.now + 60)
+    ((due_at,),) = alice.query("SELECT due_at FROM fragment")
+    assert due_at == street.now + 60 + LARGEST_WAIT_SECONDS
+    assert bob.texts == []
 
 
 def test_contacts_take_turns() -> None:
