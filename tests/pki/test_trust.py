@@ -132,7 +132,19 @@ def test_a_clock_behind_the_document_stops(again: str) -> None:
     held = DocumentKeeper(GENESIS, None)
     assert held.accept(CHAIN[2][1], START)  # two hours before its epoch
     held = maybe_restarted(held, again)
-    assert exit_of(held, START) is ExitCode.NO_CONSENSUS
+    with pytest.raises(UserError, match="clock") as refused:
+        held.current(START)
+    assert refused.value.exit_code is ExitCode.NO_CONSENSUS
+
+
+def test_a_clock_two_hours_back_stops_though_the_document_serves(again: str) -> None:
+    held = keeper(0)
+    held.current(START + 2 * HOUR)
+    held = maybe_restarted(held, again)
+    with pytest.raises(UserError, match="clock") as refused:
+        held.current(START)
+    assert refused.value.exit_code is ExitCode.NO_CONSENSUS
+    assert held.current(START + 2 * HOUR) == CHAIN[0][0]
 
 
 def test_a_small_step_back_is_nothing() -> None:

@@ -85,7 +85,7 @@ def test_two_votes_make_nothing() -> None:
 
 def test_a_descriptor_counts_when_two_votes_carry_it() -> None:
     older = ALL[0]
-    newer = NETWORK.descriptor(1, count=4, made_at=START + 1)
+    newer = NETWORK.descriptor(1, count=3, made_at=START + 1)
     with_newer = [newer, *ALL[1:]]
     once = document(body(0, with_newer), body(1), body(2))
     twice = document(body(0, with_newer), body(1, with_newer), body(2))
