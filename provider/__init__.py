@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from provider.mailboxes import Mailboxes, NoReserve, Reserve
     from provider.provider_directory import create_provider_directory
+    from provider.reserve import DiskReserve
     from provider.store import MailboxStore, StoreCounts, open_mailbox_store
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ClientGone",
     "ClientHello",
     "CloseSession",
+    "DiskReserve",
     "DocumentKnown",
     "Limits",
     "MailboxStore",
@@ -50,6 +52,7 @@ _HOMES = {
     "ClientGone": "events",
     "ClientHello": "events",
     "CloseSession": "events",
+    "DiskReserve": "reserve",
     "DocumentKnown": "events",
     "MailboxStore": "store",
     "Mailboxes": "mailboxes",

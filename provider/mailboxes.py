@@ -7,6 +7,7 @@ first of all, goes on. Nothing here tells a depositor anything.
 """
 
 from collections import Counter, OrderedDict, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -142,6 +143,8 @@ class Mailboxes:
                 self._store.commit()
             except NoRoomError:
                 self._give_up()
+        if self._is_full:
+            self._keep_log_short()
         self._is_full |= self._store.free_pages() < KEPT_PAGES or not self._reserve.is_held()
         is_durable = not self._is_lost
         self._batch.clear()
@@ -154,6 +157,7 @@ class Mailboxes:
         self._reserve.release()
         batch, self._batch = self._batch, []
         already_counted: Counter[Drop] = Counter()
+        self._keep_log_short()
         try:
             for operation in batch:
                 if isinstance(operation, Deposit | OpenAccount):
@@ -163,6 +167,12 @@ class Mailboxes:
                     self._perform(operation, now, already_counted)
         except NoRoomError:
             self._give_up()
+
+    def _keep_log_short(self) -> None:
+        """So that what is left of the disk is for the database, which deletions make grow a little
+        before they make room in it."""
+        with suppress(NoRoomError):
+            self._store.reuse_log()
 
     def _give_up(self) -> None:
         self._store.abandon()

@@ -141,6 +141,12 @@ class MailboxStore:
         row = self._row("PRAGMA quick_check(1)")
         return row is not None and row[0] == "ok"
 
+    def reuse_log(self) -> None:
+        """Moves the write-ahead log's pages into the database, so that the next writes take its
+        place on the disk instead of new one. Raises NoRoomError where the database must grow."""
+        with _disk_errors():
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+
     def forget_old_log(self) -> None:
         """Empties the write-ahead log, which keeps copies of deleted rows until it is reused."""
         if not self._connection.in_transaction:
@@ -342,8 +348,8 @@ class MailboxStore:
         return StoreCounts(
             accounts=self.account_count(),
             inboxes=self._number("SELECT count(*) FROM inboxes WHERE kind != ?", InboxKind.CLOSED),
-            items=self._number("SELECT count(*) FROM items"),
-            tombstones=self._number("SELECT count(*) FROM tombstones"),
+            items=self._number("SELECT coalesce(sum(items), 0) FROM accounts"),
+            tombstones=self._number("SELECT coalesce(sum(tombstones), 0) FROM accounts"),
         )
 
     def _write(self, statement: str, *values: SqlValue) -> None:

@@ -61,6 +61,7 @@ class ProviderInTime:
     def __init__(
         self,
         connection: apsw.Connection | None = None,
+        store: MailboxStore | None = None,
         limits: Limits | None = None,
         max_pages: int | None = None,
         code: bytes | None = CODE,
@@ -72,7 +73,8 @@ class ProviderInTime:
         limits = limits or Limits()
         mix = self.network.core(PROVIDERS[0])
         self.drops = mix.counters.drops
-        self.store = MailboxStore(connection or apsw.Connection(":memory:"), max_pages)
+        connection = connection or apsw.Connection(":memory:")
+        self.store = store or MailboxStore(connection, max_pages)
         reserve = reserve or NoReserve()
         self.mailboxes = Mailboxes(self.store, limits, self.rng, self.drops, reserve)
         self.core = ProviderCore(
