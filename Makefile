@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
-.PHONY: demo test check oracle bench soak plant canary lock clean
+.PHONY: demo test check oracle bench soak plant lock clean
 
 demo: $(VENV)/.base
 	$(BIN)/hushmill demo $(ARGS)
@@ -25,6 +25,7 @@ oracle: $(VENV)/.dev
 
 bench: $(VENV)/.base
 	$(BIN)/hushmill bench packet $(ARGS)
+	$(BIN)/hushmill bench commands $(ARGS)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak $(ARGS)

@@ -21,7 +21,7 @@ from hushmill.errors import ExitCode, UserError
 from hushmill.parameters import SuiteName
 from hushmill.runtime import HushmillCommand, HushmillGroup, Output, pass_output
 
-BENCHES = {"packet": "experiments.bench_packet"}
+BENCHES = {"packet": "experiments.bench_packet", "commands": "experiments.bench_commands"}
 
 topology_option = click.option(
     "--topology",
