@@ -34,4 +34,4 @@ class Limits:
     accounts: int = 10_000
     sessions: int = 2_048
     items_per_account: int = 4_096
-    tombstones_per_account: int = 65_536
+    tombstones_per_account: int = 400_000  # 15 days of own loops, and half as many others

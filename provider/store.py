@@ -15,6 +15,7 @@ from typing import cast
 
 import apsw
 
+from hushmill.crypto import Label, digest
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import AccountKey, DepositId, InboxId
 from provider.store_schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
@@ -218,9 +219,10 @@ class MailboxStore:
         return bool(
             self._number(
                 "SELECT EXISTS (SELECT 1 FROM items WHERE inbox = ?1 AND deposit = ?2)"
-                " OR EXISTS (SELECT 1 FROM tombstones WHERE inbox = ?1 AND deposit = ?2)",
+                " OR EXISTS (SELECT 1 FROM tombstones WHERE place = ?3)",
                 inbox,
                 deposit,
+                _place(inbox, deposit),
             )
         )
 
@@ -275,17 +277,17 @@ class MailboxStore:
         )
         if row is None:
             return False
-        arrival, inbox, deposit = row
+        arrival, inbox, deposit = cast(tuple[int, bytes, bytes], row)
         self._write("DELETE FROM items WHERE arrival = ?", arrival)
         self._write(
-            "INSERT INTO tombstones (inbox, deposit, account, expires_hour) VALUES (?, ?, ?, ?)",
-            inbox,
-            deposit,
+            "INSERT OR IGNORE INTO tombstones (place, account, expires_hour) VALUES (?, ?, ?)",
+            _place(InboxId(inbox), DepositId(deposit)),
             account,
             tombstone_hour,
         )
         self._write(
-            "UPDATE accounts SET items = items - 1, tombstones = tombstones + 1 WHERE account = ?",
+            "UPDATE accounts SET items = items - 1, tombstones = tombstones + changes()"
+            " WHERE account = ?",
             account,
         )
         count = self._number("SELECT tombstones FROM accounts WHERE account = ?", account)
@@ -295,7 +297,7 @@ class MailboxStore:
 
     def _forget_oldest_tombstone(self, account: int) -> None:
         self._write(
-            "DELETE FROM tombstones WHERE (inbox, deposit) = (SELECT inbox, deposit FROM tombstones"
+            "DELETE FROM tombstones WHERE place = (SELECT place FROM tombstones"
             " WHERE account = ? ORDER BY expires_hour LIMIT 1)",
             account,
         )
@@ -323,11 +325,11 @@ class MailboxStore:
     def expire_tombstones(self, hour: int, limit: int) -> int:
         """Deletes up to `limit` tombstones whose hour has come; how many."""
         rows = self._connection.execute(
-            "SELECT inbox, deposit, account FROM tombstones WHERE expires_hour <= ? LIMIT ?",
+            "SELECT place, account FROM tombstones WHERE expires_hour <= ? LIMIT ?",
             (hour, limit),
         ).fetchall()
-        for inbox, deposit, account in rows:
-            self._write("DELETE FROM tombstones WHERE inbox = ? AND deposit = ?", inbox, deposit)
+        for place, account in rows:
+            self._write("DELETE FROM tombstones WHERE place = ?", place)
             self._write(
                 "UPDATE accounts SET tombstones = tombstones - 1 WHERE account = ?", account
             )
@@ -393,6 +395,12 @@ def open_mailbox_store(path: Path, max_pages: int | None = None) -> MailboxStore
 
 _INBOX = "SELECT inbox, account, kind, expires_hour, age, accepted FROM inboxes"
 _ITEM = "SELECT arrival, handle, inbox, deposit, body FROM items"
+
+
+def _place(inbox: InboxId, deposit: DepositId) -> int:
+    """Where the tombstone of (inbox, deposit) stands: 8 bytes of a hash, since there are many. Who
+    wanted two of them to meet would have to know another's deposit id before it is sent."""
+    return int.from_bytes(digest(Label.TOMBSTONE, inbox, deposit)[:8], "big", signed=True)
 
 
 def _inbox(row: tuple[SqlValue, ...]) -> Inbox:

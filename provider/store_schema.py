@@ -35,12 +35,10 @@ CREATE TABLE items (
 CREATE INDEX items_by_account ON items (account, arrival);
 CREATE INDEX items_by_expiry ON items (expires_hour);
 CREATE TABLE tombstones (
-    inbox BLOB NOT NULL,
-    deposit BLOB NOT NULL,
+    place INTEGER PRIMARY KEY,
     account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
-    expires_hour INTEGER NOT NULL,
-    PRIMARY KEY (inbox, deposit)
-) WITHOUT ROWID;
+    expires_hour INTEGER NOT NULL
+);
 CREATE INDEX tombstones_by_account ON tombstones (account, expires_hour);
 CREATE INDEX tombstones_by_expiry ON tombstones (expires_hour);
 """

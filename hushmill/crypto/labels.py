@@ -10,6 +10,7 @@ class Label(bytes, Enum):
     """`hushmill/<area>/<purpose>`, ASCII, at most 255 bytes."""
 
     PACKET_HOP = b"hushmill/packet/hop"  # docs/spec/packet.md
+    TOMBSTONE = b"hushmill/mailbox/tombstone"  # docs/spec/mailbox.md
     LINK_ACCOUNT = b"hushmill/link/account"  # docs/spec/mailbox.md
     LINK_WORK = b"hushmill/link/work"  # docs/spec/link.md
     NETWORK = b"hushmill/directory/network"  # docs/spec/directory.md

@@ -200,3 +200,19 @@ def test_counters_agree_with_the_rows_whatever_happened(seed: int) -> None:
             " OR tombstones != (SELECT count(*) FROM tombstones t WHERE t.account = a.account)"
         ).fetchall()
         assert wrong == []
+
+
+def test_two_tombstones_that_meet_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 2³² hashes a stranger can make two deposits whose tombstones have one place."""
+    store = MailboxStore(apsw.Connection(":memory:"))
+    account = store.add_account(KEY, 1)
+    for number in range(2):
+        name = deposit_id(number)
+        store.add_item(account, inbox_id(1), name, name[8:], b"", 9)
+    monkeypatch.setattr("provider.store._place", lambda _inbox, _deposit: 7)
+    for number in range(2):
+        assert store.bury(account, deposit_id(number)[8:], 9, 10)
+    store.commit()
+    assert (store.counts().items, store.counts().tombstones) == (0, 1)
+    assert store.expire_tombstones(9, 10) == 1
+    assert store.counts().tombstones == 0
