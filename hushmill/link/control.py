@@ -28,7 +28,7 @@ class InboxOperation(IntEnum):
 
     NONE = 0
     REGISTER_LIVE = 1
-    REGISTER_INVITATION = 2  # takes one item, then is used up
+    REGISTER_INVITATION = 2  # lives for `lifetime_hours`, takes a few items
     REMOVE = 3
 
 
