@@ -126,7 +126,8 @@ def test_kill_9_loses_nothing_that_was_told_and_brings_nothing_back(
     inbox = _inbox()
     handed: dict[DepositId, MailHandle] = {}
     deleted: set[DepositId] = set()
-    deletions: list[tuple[int, DepositId]] = []
+    asked: set[DepositId] = set()
+    deletions: list[tuple[int, DepositId]] = []  # on this link: an answer speaks for no other
     with network.running():
         alice.connect()
         alice.ask(alice.frame(operation=InboxOperation.REGISTER_LIVE, inbox=inbox))
@@ -142,6 +143,7 @@ def test_kill_9_loses_nothing_that_was_told_and_brings_nothing_back(
 
     for kill in range(5):
         with network.running() as process:
+            deletions.clear()
             alice.connect()
             mix = network.last_mix()
             batch = frames[kill * 300 : (kill + 1) * 300]
@@ -153,6 +155,7 @@ def test_kill_9_loses_nothing_that_was_told_and_brings_nothing_back(
             for deposit in doomed:
                 alice.owner.link.send([alice.frame(handed[deposit])])
                 deletions.append((alice.sequence, deposit))
+                asked.add(deposit)
             loop.run_for(0.03 * (kill % 3))
             kill_9(process)
             loop.run_for(0.1)
@@ -160,7 +163,6 @@ def test_kill_9_loses_nothing_that_was_told_and_brings_nothing_back(
             alice.leave()
     assert len(handed) > 500
     assert len(deleted) > 20
-    asked = {deposit for _, deposit in deletions}
     with network.running():
         alice.connect()
         there: set[DepositId] = set()
