@@ -27,7 +27,7 @@ def command_rows(runs: int = RUNS) -> list[dict[str, object]]:
     """Median milliseconds of `hushmill --help` and of `hushmill send`, with their limits."""
     with tempfile.TemporaryDirectory(prefix="hushmill-") as folder:
         network = LocalNetwork.build(Path(folder) / "net", "cascade", "x25519")
-        person = Person("alice", network.folder)
+        person = Person("alice", "Alice", network.folder)
         person.create(network.plan.providers[0].name)
         person.start(network.fleet)
         try:

@@ -1,6 +1,7 @@
 """What the two people of the demo say to each other."""
 
 ALICE, BOB = "alice", "bob"
+FULL_NAMES = {ALICE: "Alice Waterhouse", BOB: "Bob Undershaw"}
 
 LINES: tuple[tuple[str, str], ...] = (
     (ALICE, "Are you there? I walked past the old mill this morning."),

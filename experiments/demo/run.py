@@ -11,7 +11,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from experiments.demo.conversation import ALICE, BOB, FILE_BYTES, FILE_NAME, FILE_SENDER, LINES
+from experiments.demo.conversation import (
+    ALICE,
+    BOB,
+    FILE_BYTES,
+    FILE_NAME,
+    FILE_SENDER,
+    FULL_NAMES,
+    LINES,
+)
 from experiments.demo.listener import InboxListener
 from experiments.demo.outcome import Outcome, Sent
 from experiments.observer import report
@@ -46,7 +54,9 @@ class Demo:
         self._options = options
         self._progress = progress
         self._begun = time.monotonic()
-        self.people = {name: Person(name, network.folder) for name in (ALICE, BOB)}
+        self.people = {
+            name: Person(name, full_name, network.folder) for name, full_name in FULL_NAMES.items()
+        }
         self._sent: list[Sent] = []
         self._listeners: dict[str, InboxListener] = {}
 

@@ -17,9 +17,11 @@ PASSPHRASE_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`folder` is the network's; the profile and its passphrase file lie in it."""
+    """`folder` is the network's; the profile and its passphrase file lie in it. Contacts are told
+    `full_name`."""
 
     name: str
+    full_name: str
     folder: Path
 
     @property
@@ -42,7 +44,7 @@ class Person:
         self.command(
             "init",
             *("--network", str(self.folder / "network.toml")),
-            *("--name", self.name.capitalize()),
+            *("--name", self.full_name),
             *("--provider", provider),
             *("--passphrase-file", str(self.passphrase_file)),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.demo.conversation import ALICE, BOB, FILE_NAME, LINES
+from experiments.demo.conversation import ALICE, BOB, FILE_NAME, FULL_NAMES, LINES
 from experiments.demo.outcome import Outcome
 from experiments.demo.run import Demo, DemoOptions
 from experiments.testnet.build import LocalNetwork
@@ -52,7 +52,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def canaries(file: bytes) -> list[bytes]:
     words = [line.encode() for _, line in LINES if len(line) >= SHORTEST_CANARY]
     parts = [file[:24], file[len(file) // 2 :][:24], file[-24:]]
-    return [*words, *parts, FILE_NAME.encode()]
+    names = [name.encode() for name in FULL_NAMES.values()]
+    return [*words, *parts, *names, FILE_NAME.encode()]
 
 
 def test_every_message_and_the_file_arrive_once_and_in_order(run: Run) -> None:
@@ -75,7 +76,7 @@ def test_the_observer_has_doubts_from_this_very_run(run: Run) -> None:
 
 
 def test_no_server_keeps_or_logs_a_canary(run: Run) -> None:
-    """Text, file and file name: in no file of an authority, mix or provider, nor in any log."""
+    """Text, file, file name and people's names: in no file of a server, nor in any log."""
     plan = run.network.plan
     folders = [run.network.folder / authority.name for authority in plan.authorities]
     folders += [run.network.folder / node.name for node in plan.nodes]
