@@ -17,6 +17,7 @@ An interrupt exits with 130, and any other exception is our bug: a short line an
 HUSHMILL_TRACEBACK set, the traceback too). Nothing here imports Twisted.
 """
 
+import json
 import os
 import sys
 import traceback
@@ -45,8 +46,9 @@ class Output:
     def result(self, record: Mapping[str, object], human: str) -> None:
         """The command's one answer: `record` for machines or `human` for people, on stdout."""
         if self.is_json:
-            line = msgspec.json.encode({"v": OUTPUT_VERSION, **record}).decode()
-            click.echo(line, color=False)
+            # ASCII only: what a peer wrote must not act on a terminal, in JSON either.
+            plain = msgspec.to_builtins({"v": OUTPUT_VERSION, **record})
+            click.echo(json.dumps(plain, separators=(",", ":")), color=False)
         else:
             click.echo(human, color=_color())
 

@@ -124,6 +124,36 @@ def test_two_people_are_two_processes_with_their_own_keys(run: Run) -> None:
     assert fleet.is_alive(f"daemon-{BOB}")
 
 
+def test_daemons_listen_on_no_port_and_their_sockets_are_private(run: Run) -> None:
+    """The sockets that daemons and pacers hold are none of the machine's listening ones."""
+    listening = listening_inodes()
+    assert len(listening) >= len(run.network.plan.nodes)
+    people = [run.network.folder / "people" / name for name in (ALICE, BOB)]
+    for folder in people:
+        held = {inode for pid in processes_naming(str(folder)) for inode in sockets_of(pid)}
+        assert held != set()
+        assert held & listening == set()
+        (socket,) = [path for path in folder.rglob("*") if path.is_socket()]
+        assert socket.stat().st_mode & 0o777 == 0o600
+
+
+def listening_inodes() -> set[str]:
+    """Inodes of every listening TCP socket of the machine."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                found.add(fields[9])
+    return found
+
+
+def sockets_of(pid: int) -> set[str]:
+    """Inodes of the sockets that a process has open."""
+    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    return {link[8:-1] for link in links if link.startswith("socket:[")}
+
+
 def test_the_end_leaves_no_process_and_no_socket(run: Run) -> None:
     """Last in this file: it ends the network."""
     folder = str(run.network.folder)

@@ -59,6 +59,13 @@ def test_prints_one_versioned_object_for_machines() -> None:
     assert result.stderr == "thinking\n"
 
 
+def test_json_holds_no_character_that_acts_on_a_terminal() -> None:
+    name = "A\u009b2J\u202e\U0001f600"
+    result = run("greet", "--json", name)
+    assert result.stdout.isascii()
+    assert json.loads(result.stdout)["greeting"] == f"hello {name}"
+
+
 def test_prints_json_lines_for_many() -> None:
     lines = run("count", "--json").stdout.splitlines()
     assert [json.loads(line) for line in lines] == [{"v": 1, "number": 0}, {"v": 1, "number": 1}]
