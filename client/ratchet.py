@@ -150,7 +150,13 @@ class Ratchet:
 
     def decrypt(self, message: bytes, associated_data: bytes) -> bytes:
         """The plaintext of `message` (hostile). On PeerError(SESSION) nothing has changed."""
-        return _run(self._inner.decrypt_message(_decode(message), associated_data))
+        parts = _decode(message)
+        # The initiator before the first answer: the peer's prekey as ratchet key makes no turn, so
+        # that no chain would be there to open it with.
+        has_chain = self._inner.receiving_chain_length is not None
+        if not has_chain and parts.header.ratchet_pub == self.export()[0].peer_public:
+            raise PeerError(Drop.SESSION)
+        return _run(self._inner.decrypt_message(parts, associated_data))
 
     def export(self) -> tuple[RatchetState, dict[tuple[bytes, int], bytes]]:
         """The state, and the skipped keys (ratchet key, number) → message key, oldest first."""
@@ -224,6 +230,7 @@ _PARTS: _Parts = {
     "aead": _Aead,
 }
 _LIBRARY_ERRORS = (
+    AssertionError,  # its checks of its own state, which a hostile header has reached before
     AuthenticationFailedException,
     DecryptionFailedException,
     DoSProtectionException,

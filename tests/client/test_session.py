@@ -11,7 +11,7 @@ from client.ratchet import (
 )
 from hushmill.drops import Drop
 from hushmill.errors import PeerError
-from tests.client.e2ee_people import flipped, pair, talking_pair
+from tests.client.e2ee_people import BOBS_PREKEYS, flipped, pair, talking_pair
 
 
 def opens(session: Session, message: bytes) -> bool:
@@ -69,8 +69,40 @@ def test_refuses_any_bytes_behind_the_peers_own_ratchet_key(data: bytes) -> None
     assert not opens(_RECEIVER, _GENUINE[:32] + data)
 
 
+@given(st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_an_initiator_without_an_answer_refuses_any_bytes(data: bytes) -> None:
+    assert not opens(_UNANSWERED, data)
+    assert not opens(_UNANSWERED, _PREKEY + data)
+    assert not opens(_UNANSWERED, _FIRST_ANSWER[:HEADER_BYTES] + data)
+
+
+@pytest.mark.parametrize("previous", [0, 1, 2**32 - 1])
+@pytest.mark.parametrize("number", [0, 1, SKIPPED_PER_JUMP, 2**32 - 1])
+def test_an_initiator_without_an_answer_refuses_the_peers_prekey_as_ratchet_key(
+    previous: int, number: int
+) -> None:
+    """There is no receiving chain for it yet, and no turn that would make one."""
+    alice, bob = pair()
+    head = _PREKEY + previous.to_bytes(4, "big") + number.to_bytes(4, "big")
+    for session in (alice, copy(alice)):
+        assert not opens(session, head + bytes(32))
+    assert alice.decrypt(bob.encrypt(b"answer")) == b"answer"
+
+
+def test_an_initiator_without_an_answer_refuses_a_flip_of_every_bit_of_it() -> None:
+    alice, bob = pair()
+    message = bob.encrypt(b"answer")
+    for bit in range(len(message) * 8):
+        assert not opens(alice, flipped(message, bit)), bit
+    assert alice.decrypt(message) == b"answer"
+
+
 _SENDER, _RECEIVER = talking_pair()
 _GENUINE = _SENDER.encrypt(b"never delivered")
+_UNANSWERED, _ANSWERER = pair()
+_FIRST_ANSWER = _ANSWERER.encrypt(b"never delivered")
+_PREKEY = BOBS_PREKEYS.bundle().prekey.raw
 
 
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 39, 40, 55])
