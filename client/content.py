@@ -21,6 +21,7 @@ DEVICE_BYTES = 8
 CONVERSATION_BYTES = 16
 DIRECT_CONVERSATION = bytes(CONVERSATION_BYTES)  # two people's own, which needs no name
 FIRST_DEVICE = bytes(DEVICE_BYTES)
+NAME_BYTES = 255  # of a file's name, before it is made safe
 TEXT_BYTES = 64 * 1024
 FILE_BYTES = 2 * 1024 * 1024
 CONTENT_BYTES = FILE_BYTES + 4096
@@ -123,7 +124,8 @@ def _require_sound(wire: _Wire) -> None:
     times = all(0 <= moment < _TIME_LIMIT for moment in (wire.sent_at, wire.expires_at))
     key = 0 <= wire.conversation_key < 2**32
     limit = FILE_BYTES if wire.kind == "file" else TEXT_BYTES
-    if not (sizes and times and key) or len(wire.data) > limit:
+    is_named = len(wire.name.encode()) <= NAME_BYTES
+    if not (sizes and times and key and is_named) or len(wire.data) > limit:
         raise PeerError(Drop.SESSION)
     if wire.kind == "text":
         if wire.name:

@@ -7,6 +7,9 @@ that a terminal obeys or that turns the text around. Spec: docs/spec/e2ee.md (Co
 import unicodedata
 
 FILE_NAME_BYTES = 200  # below the 255 of file systems, so that " (2)" still fits
+# Of the last component; no file system has longer ones. To normalise a boundless name takes time
+# with the square of its length.
+LOOKED_AT_CHARACTERS = 1024
 _FALLBACK = "file"
 _EXTENSION_BYTES = 20
 _ROUNDS = 10  # two are enough for every name we know
@@ -21,7 +24,7 @@ _DEVICES = frozenset(
 
 def safe_file_name(claimed: str) -> str:
     """One path component of 1–200 bytes in UTF-8; applied to its own result it changes nothing."""
-    name = claimed
+    name = claimed.replace("\\", "/").rsplit("/", 1)[-1][:LOOKED_AT_CHARACTERS]
     for _ in range(_ROUNDS):
         cleaned = _cleaned(name)
         if cleaned == name:

@@ -9,6 +9,7 @@ from client.content import (
     CONVERSATION_BYTES,
     DEVICE_BYTES,
     FILE_BYTES,
+    NAME_BYTES,
     TEXT_BYTES,
     ConversationKind,
 )
@@ -154,6 +155,19 @@ def test_a_message_outside_the_format_is_our_own_mistake(message: Message) -> No
 def test_a_received_name_is_safe_whatever_the_sender_claims() -> None:
     received = Message.decode(wire(kind="file", name="../../.bashrc\u202e\n"))
     assert received.body == File("bashrc", b"hi")
+
+
+def test_takes_the_longest_name_and_refuses_one_byte_more_without_looking_at_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    received = Message.decode(wire(kind="file", name="n" * NAME_BYTES))
+    assert isinstance(received.body, File)
+    looked_at: list[str] = []
+    monkeypatch.setattr("client.content.safe_file_name", looked_at.append)
+    assert refused(wire(kind="file", name="n" * (NAME_BYTES + 1)))
+    assert refused(wire(kind="file", name="\u00e4" * 128))
+    assert refused(wire(kind="file", name="a" + "\u0301" * 75_000 + "\u0316" * 75_000))
+    assert looked_at == []
 
 
 def test_an_own_name_leaves_without_its_path() -> None:

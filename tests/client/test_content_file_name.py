@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from client import safe_file_name
-from client.file_name import FILE_NAME_BYTES
+from client.file_name import FILE_NAME_BYTES, LOOKED_AT_CHARACTERS
 
 # kind of attack: claimed name, safe name
 HOSTILE = {
@@ -92,3 +92,30 @@ def test_any_name_becomes_one_safe_component(claimed: str) -> None:
     assert name.split(".")[0].strip().lower() not in {"con", "nul", "aux", "prn", "com1", "lpt9"}
     assert unicodedata.normalize("NFC", name) == name
     assert safe_file_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "claimed", ["a" + "\u0301" * 75_000 + "\u0316" * 75_000, "\ufdfa" * 100_000, "x" * 300_000]
+)
+def test_a_boundless_name_is_cut_before_the_work(
+    claimed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Putting combining marks in order takes time with the square of their number."""
+    normalised: list[int] = []
+    normalize = unicodedata.normalize
+
+    def counting(form: str, text: str) -> str:
+        normalised.append(len(text))
+        return normalize(form, text)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(unicodedata, "normalize", counting)
+    name = safe_file_name(claimed)
+    assert 1 <= len(name.encode()) <= FILE_NAME_BYTES
+    assert normalised[0] == LOOKED_AT_CHARACTERS
+    assert max(normalised) == LOOKED_AT_CHARACTERS
+    assert len(normalised) < 10
+
+
+def test_a_long_path_is_not_mistaken_for_a_long_name() -> None:
+    assert safe_file_name("folder/" * 1000 + "a.txt") == "a.txt"
+    assert safe_file_name("folder\\" * 1000 + "a.txt") == "a.txt"
