@@ -8,7 +8,7 @@ ARGS ?=
 .PHONY: demo test check oracle bench soak plant lock clean
 
 demo: $(VENV)/.base
-	$(BIN)/hushmill demo $(ARGS)
+	@$(BIN)/hushmill demo $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not soak" $(ARGS)
@@ -24,8 +24,8 @@ oracle: $(VENV)/.dev
 	$(BIN)/python experiments/oracle/run.py $(ARGS)
 
 bench: $(VENV)/.base
-	$(BIN)/hushmill bench packet $(ARGS)
-	$(BIN)/hushmill bench commands $(ARGS)
+	@$(BIN)/hushmill bench packet $(ARGS)
+	@$(BIN)/hushmill bench commands $(ARGS)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak $(ARGS)
@@ -36,14 +36,14 @@ plant: $(VENV)/.dev
 
 # The environments follow the lock, and nothing that the lock does not hash is installed.
 $(VENV)/.base: requirements.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
-	$(PIP) install --no-deps --no-build-isolation -e .
-	touch $@
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.base
-	$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
-	touch $@
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
 
 # Needs `uv`; run by whoever changes a dependency.
 lock:

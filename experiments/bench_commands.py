@@ -61,6 +61,10 @@ def _row(what: str, milliseconds: float, limit: int) -> dict[str, object]:
     return {"what": what, "ms": round(milliseconds, 1), "limit_ms": limit, "ratio": ratio}
 
 
+def _mark(row: dict[str, object]) -> str:
+    return "  OVER" if float(str(row["ratio"])) > 1 else ""
+
+
 @click.command(cls=HushmillCommand)
 @pass_output
 def commands(output: Output) -> None:

@@ -4,8 +4,10 @@ import contextlib
 import importlib
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -21,21 +23,22 @@ from hushmill.errors import ExitCode, UserError
 from hushmill.parameters import SuiteName
 from hushmill.runtime import HushmillCommand, HushmillGroup, Output, pass_output
 
+PLAIN_WIDTH = 110  # of the demo's table where there is no terminal to ask
 BENCHES = {"packet": "experiments.bench_packet", "commands": "experiments.bench_commands"}
 
+TOPOLOGY_HELP = "Two mixes a layer (stratified, the default), or one (cascade)."
+SUITE_HELP = "The packets' key encapsulation (xwing, the default, or x25519)."
 topology_option = click.option(
     "--topology",
     type=click.Choice(["stratified", "cascade"]),
     default="stratified",
-    show_default=True,
-    help="Two mixes a layer, or one.",
+    help=TOPOLOGY_HELP,
 )
 suite_option = click.option(
     "--suite",
     type=click.Choice(["xwing", "x25519"]),
     default="xwing",
-    show_default=True,
-    help="The packets' key encapsulation.",
+    help=SUITE_HELP,
 )
 
 
@@ -51,6 +54,8 @@ def demo(
 ) -> None:
     """Start a local network, send messages both ways, show what leaks."""
     console = Console(stderr=output.is_json)
+    if not console.is_terminal:
+        console = Console(stderr=output.is_json, width=PLAIN_WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="hushmill-"))
     network: LocalNetwork | None = None
     kept = False
@@ -76,12 +81,17 @@ def demo(
 
 
 def _say_how_to_use(network: LocalNetwork, run: Demo, console: Console) -> None:
-    console.print(f"The network stays up in {network.folder}. The two people's commands:")
+    """The two people's commands, as they can be typed from here."""
+    beside = Path(sys.executable).parent / "hushmill"
+    command = "hushmill" if shutil.which("hushmill") else str(beside)
+    say = partial(console.print, soft_wrap=True, markup=False, highlight=False)
+    say(f"The network stays up in {network.folder}. The two people's commands:")
     for name, person in run.people.items():
         other = next(other for other in run.people if other != name)
-        console.print(f"  hushmill send --profile {person.profile} {other} TEXT", soft_wrap=True)
-        console.print(f"  hushmill inbox --profile {person.profile}", soft_wrap=True)
-    console.print(f"End it with: hushmill testnet down {network.folder}", soft_wrap=True)
+        say(f"  {command} send --profile {person.profile} {other} TEXT")
+        say(f"  {command} inbox --profile {person.profile}")
+    say(f"Their passphrases lie beside their profiles, in {person.passphrase_file.parent}.")
+    say(f"End it with: {command} testnet down {network.folder} && rm -r {network.folder}")
 
 
 @click.group(cls=HushmillGroup)
@@ -91,32 +101,49 @@ def testnet() -> None:
 
 @testnet.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@topology_option
-@suite_option
+@click.option("--topology", type=click.Choice(["stratified", "cascade"]), help=TOPOLOGY_HELP)
+@click.option("--suite", type=click.Choice(["xwing", "x25519"]), help=SUITE_HELP)
+@click.option("--trace", is_flag=True, help="Record what an observer of every link would see.")
 @pass_output
-def up(output: Output, folder: Path, topology: Topology, suite: SuiteName) -> None:
+def up(
+    output: Output,
+    folder: Path,
+    topology: Topology | None,
+    suite: SuiteName | None,
+    trace: bool,
+) -> None:
     """Start a local network in FOLDER, which is made; a stopped one is started again."""
     folder = folder.absolute()
-    console = Console(stderr=True)
-    network = None
-    with _interrupt_on_terminate():
+    network = _network_in(folder, topology, suite)
+    network.require_stopped()
+    with _interrupt_on_terminate(), _bar(Console(stderr=True)) as report_progress:
         try:
-            with _bar(console) as report_progress:
-                network = (
-                    LocalNetwork.open(folder)
-                    if (folder / "network.toml").exists()
-                    else LocalNetwork.build(folder, topology, suite)
-                )
-                network.start(lambda done, of: report_progress("Starting the network", done, of))
+            network.start(
+                lambda done, of: report_progress("Starting the network", done, of), trace=trace
+            )
         except BaseException:
-            if network is not None:
-                network.fleet.end()
+            network.fleet.end()
             raise
     file = folder / "network.toml"
     output.result(
         {"folder": str(folder), "network": str(file), "processes": len(network.fleet.names())},
         human=f"The network is up. Its file, for `hushmill init --network`: {file}",
     )
+
+
+def _network_in(folder: Path, topology: Topology | None, suite: SuiteName | None) -> LocalNetwork:
+    """The network that FOLDER holds, or a new one. Raises UserError(2) if it holds another kind
+    than was asked for."""
+    if not (folder / "network.toml").exists():
+        return LocalNetwork.build(folder, topology or "stratified", suite or "xwing")
+    network = LocalNetwork.open(folder)
+    if topology not in (None, network.topology) or suite not in (None, network.suite):
+        raise UserError(
+            f"{folder} holds a {network.topology} network with {network.suite}. Choose another "
+            "folder for another one.",
+            ExitCode.USAGE,
+        )
+    return network
 
 
 @testnet.command()

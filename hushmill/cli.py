@@ -18,7 +18,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
     },
     "People": {
         "init": "Make your profile.",
-        "daemon": "Run your messenger in the background.",
+        "daemon": "Run your messenger; leave it running.",
         "invite": "Make an invitation for one person.",
         "add": "Accept an invitation.",
         "verify": "Compare safety numbers with a contact.",

@@ -62,7 +62,9 @@ class Demo:
 
     def run(self) -> Outcome:
         """Everything, up to the outcome; what was started goes on running."""
-        self._network.start(lambda done, of: self._progress("Starting the network", done, of))
+        self._network.start(
+            lambda done, of: self._progress("Starting the network", done, of), trace=True
+        )
         self._start_people()
         ready_seconds = time.monotonic() - self._begun
         try:

@@ -1,12 +1,15 @@
 """The demo's end as a person reads it."""
 
+from textwrap import wrap
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from experiments.demo.outcome import Outcome, Sent
 
-TEXT_COLUMNS = 32
+TEXT_COLUMNS = 56
+PROSE_COLUMNS = 100
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -22,7 +25,7 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(messages)
     _traffic(outcome, console)
     _observer(outcome, console)
-    console.print(_verdict(outcome))
+    _say(console, _verdict(outcome))
 
 
 def _cells(sent: Sent) -> tuple[str, ...]:
@@ -33,28 +36,41 @@ def _cells(sent: Sent) -> tuple[str, ...]:
 
 
 def _traffic(outcome: Outcome, console: Console) -> None:
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in outcome.packets.items())
-    console.print(f"\nThe two clients sent {kinds}: one size, and on the wire one kind.")
-    console.print(
-        f"All links carried {outcome.frames:,} frames, {outcome.bytes_on_wire / 1e6:,.1f} MB."
+    kinds = outcome.packets
+    cover = kinds["loop"] + kinds["drop"]
+    _say(
+        console,
+        "The first two lines were written before the two had met, and waited for that; the others "
+        "waited behind the file where it went before them.",
+        f"Of what the two clients sent, {kinds['payload']:,} packets carried words or the file, "
+        f"{kinds['acknowledgement']:,} acknowledged, and {cover:,} were cover: loops back to the "
+        "sender, and drops that end unread. On the wire they are of one size and one kind.",
+        f"All links carried {outcome.frames:,} frames, {outcome.bytes_on_wire / 1e6:,.1f} MB.",
     )
 
 
 def _observer(outcome: Outcome, console: Console) -> None:
     found = outcome.observer
-    console.print(
-        "\nSomebody who saw every link of this run, and each packet's time on it, is left with "
+    _say(
+        console,
+        "Somebody who saw every link of this run, and each packet's time on it, is left with "
         f"{found.sender_entropy_bits:.2f} of {found.max_bits:.2f} bits of doubt about who sent a "
-        f"packet (mean of {found.replicates:,} that ended at a provider)."
+        f"packet (mean of {found.replicates:,} that ended at a provider). 0 would be certainty, "
+        f"{found.max_bits:.2f} a guess: two people have only each other to hide among.",
+        "That says nothing of watching for weeks, or of what a quieter network would leave: see "
+        "docs/threat-model.md.",
     )
-    console.print(
-        "That is all that two people can hide among: in a quiet network an observer guesses right "
-        "half of the time. It says nothing of watching for weeks: docs/threat-model.md.",
-    )
+
+
+def _say(console: Console, *paragraphs: str) -> None:
+    """Prose as wide as the table, without the spaces that would fill its lines."""
+    for paragraph in paragraphs:
+        lines = wrap(paragraph, min(console.width, PROSE_COLUMNS))
+        console.print("\n".join(lines), highlight=False, markup=False)
 
 
 def _verdict(outcome: Outcome) -> str:
     times = f"ready after {outcome.ready_seconds:.0f} s, done after {outcome.total_seconds:.0f} s"
     if outcome.ok:
-        return f"\nEvery message and the file arrived once, in order ({times}).\n"
-    return f"\nFAILED: not every message arrived once, in order and whole ({times}).\n"
+        return f"Every message and the file arrived once, in order ({times})."
+    return f"FAILED: not every message arrived once, in order and whole ({times})."

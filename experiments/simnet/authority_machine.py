@@ -116,9 +116,9 @@ class AuthorityMachine:
             case ToAll(message):
                 for peer in self._world.authorities:
                     if peer is not self:
-                        self._tell(peer, _event_of(message))
+                        self._tell(peer, self._event_of(message))
             case ToAuthority(authority, message):
-                self._tell(self._world.authorities[authority], _event_of(message))
+                self._tell(self._world.authorities[authority], self._event_of(message))
             case KeepDescriptor(number, data):
                 self._descriptors[number] = data
             case KeepDocument(epoch, data):
@@ -131,14 +131,14 @@ class AuthorityMachine:
             self.name, peer.name, MESSAGE_BYTES, lambda: peer.receive(event)
         )
 
-
-def _event_of(message: DirectoryMessage) -> AuthorityEvent:
-    match message:
-        case Vote(data):
-            return VoteArrived(data)
-        case Share(data):
-            return ShareArrived(data)
-        case DocumentFound(data):
-            return DocumentArrived(data)
-        case _:
-            raise AssertionError("authorities tell each other votes, shares and documents")
+    def _event_of(self, message: DirectoryMessage) -> AuthorityEvent:
+        """What another authority is told when `message` comes over the link from this one."""
+        match message:
+            case Vote(data):
+                return VoteArrived(data)
+            case Share(data):
+                return ShareArrived(self.number, data)
+            case DocumentFound(data):
+                return DocumentArrived(data)
+            case _:
+                raise AssertionError("authorities tell each other votes, shares and documents")

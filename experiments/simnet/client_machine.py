@@ -85,7 +85,7 @@ class ClientMachine:
         )
         self._account = Ed25519SigningKey.from_raw(person.account_seed)
         self._proof = solve_proof_of_work(
-            AccountKey(self._account.public.raw), world.genesis.network_id
+            AccountKey(self._account.public.raw), world.genesis.network_id, provider.number
         )
         self._connection.set_commit_hook(self._commit)
         # What a crash takes:

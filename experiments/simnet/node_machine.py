@@ -188,7 +188,7 @@ class NodeMachine:
             mailboxes,
             self._world.genesis.parameters,
             self._world.packet_format,
-            Admission(self._world.genesis.network_id, code=None),
+            Admission(self._world.genesis.network_id, self.number, code=None),
             Limits(),
         )
 

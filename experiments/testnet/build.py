@@ -31,6 +31,7 @@ from mixnode import create_node_directory
 from mixnode import install_network as install_at_node
 from pki import (
     NETWORK_FILE,
+    Genesis,
     assemble_genesis,
     create_authority,
     install_network,
@@ -114,24 +115,38 @@ class LocalNetwork:
     @property
     def frame_bytes(self) -> tuple[int, int]:
         """The size of a frame between nodes, and between a client and its provider."""
-        genesis = read_genesis((self.folder / NETWORK_FILE).read_bytes())
-        packet = packet_format(genesis.parameters).geometry.packet_bytes
+        packet = packet_format(self._genesis().parameters).geometry.packet_bytes
         return frame_bytes(LinkClass.NODE, packet), frame_bytes(LinkClass.CLIENT, packet)
 
-    def start(self, progress: Callable[[int, int], None]) -> None:
-        """Starts every authority and node and waits until all are ready: the first document is
-        out and every link can be made. Raises UserError if one is not."""
+    @property
+    def topology(self) -> Topology:
+        return "cascade" if len(self.plan.mixes) == LAYERS else "stratified"
+
+    @property
+    def suite(self) -> SuiteName:
+        return self._genesis().parameters.suite
+
+    def require_stopped(self) -> None:
+        """Raises UserError(LOCKED) while any of its processes runs."""
         if any(self.fleet.is_alive(name) for name in self.fleet.names()):
             raise UserError(
                 f"The network in {self.folder} runs already. End it first: "
                 f"hushmill testnet down {self.folder}",
                 ExitCode.LOCKED,
             )
+
+    def start(self, progress: Callable[[int, int], None], *, trace: bool) -> None:
+        """Starts every authority and node and waits until all are ready: the first document is
+        out and every link can be made. With `trace`, every node records what an observer of its
+        links sees. Raises UserError if one is not ready in time; the caller ends the others."""
         for authority in self.plan.authorities:
             self.fleet.start(authority.name, ["authority", "run", authority.name])
         for node in self.plan.nodes:
             role = "mix" if node.layer else "provider"
-            trace = f"traces/{node.name}.jsonl"
-            self.fleet.start(node.name, [role, "run", node.name, "--trace", trace])
+            options = ["--trace", f"traces/{node.name}.jsonl"] if trace else []
+            self.fleet.start(node.name, [role, "run", node.name, *options])
         names = self.fleet.names()
         self.fleet.wait_ready(names, progress=lambda done: progress(done, len(names)))
+
+    def _genesis(self) -> Genesis:
+        return read_genesis((self.folder / NETWORK_FILE).read_bytes())
