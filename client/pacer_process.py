@@ -37,7 +37,7 @@ from client.pacer_wire import (
 from hushmill.crypto import Ed25519SigningKey, Label
 from hushmill.drops import Drop
 from hushmill.errors import PeerError
-from hushmill.identifiers import AccountKey, KeyHash, NetworkId
+from hushmill.identifiers import AccountKey, KeyHash, NetworkId, NodeNumber
 from hushmill.link import (
     LINK_VERSION,
     ClientFrames,
@@ -79,7 +79,9 @@ class Pacer:
         self._key = Ed25519SigningKey.from_raw(setup.account_key)
         self._account = AccountKey(self._key.public.raw)
         self._code = setup.code
-        self._proof = solve_proof_of_work(self._account, NetworkId(setup.network_id))
+        self._proof = solve_proof_of_work(
+            self._account, NetworkId(setup.network_id), NodeNumber(setup.provider)
+        )
         core = PacerCore(setup.parameters, self._rng)
         self._driver: Driver[PacerEvent, PacerEffect] = Driver(core, self._perform, reactor)
         self._is_welcome = False

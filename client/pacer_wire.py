@@ -34,6 +34,7 @@ class PacerSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_
     port: int
     key_hash: bytes
     network_id: bytes
+    provider: int
     account_key: bytes
     code: bytes
 

@@ -124,6 +124,7 @@ class Daemon:
             port=provider.client_port,
             key_hash=provider.key_hash,
             network_id=genesis.network_id,
+            provider=provider.number,
             account_key=store.person.read().account_seed,
             code=bytes(32),
         )

@@ -63,7 +63,9 @@ class ProviderService:
         settings = load_settings(directory.path)
         self._directory = directory
         self._limits = settings.limits()
-        self._admission = Admission(directory.genesis.network_id, settings.code_bytes())
+        self._admission = Admission(
+            directory.genesis.network_id, directory.number, settings.code_bytes()
+        )
         self._format = packet_format(parameters)
         geometry = self._format.geometry
         self._frames = ClientFrames(geometry.packet_bytes, geometry.body_bytes)

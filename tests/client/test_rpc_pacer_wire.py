@@ -26,6 +26,7 @@ SETUP = PacerSetup(
     port=4000,
     key_hash=b"h" * 32,
     network_id=b"n" * 32,
+    provider=8,
     account_key=b"secret-account-key",
     code=b"",
 )

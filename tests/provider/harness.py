@@ -78,7 +78,12 @@ class ProviderInTime:
         reserve = reserve or NoReserve()
         self.mailboxes = Mailboxes(self.store, limits, self.rng, self.drops, reserve)
         self.core = ProviderCore(
-            mix, self.mailboxes, PARAMETERS, self.network.format, Admission(NETWORK, code), limits
+            mix,
+            self.mailboxes,
+            PARAMETERS,
+            self.network.format,
+            Admission(NETWORK, PROVIDERS[0], code),
+            limits,
         )
         self.now = START
         self.effects: list[tuple[float, ProviderEffect]] = []

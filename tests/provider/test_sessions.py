@@ -16,7 +16,7 @@ from mixnode import SendPacket
 from provider import ClientFrame, ClientGone, ClientHello, Limits, SendToClient
 from provider.limits import BUCKET_DEPTH, FRAMES_A_TICK
 from provider.session import TokenBucket
-from tests.mixnode.network import PARAMETERS
+from tests.mixnode.network import PARAMETERS, PROVIDERS
 from tests.provider.harness import (
     CODE,
     FIRST_MIX,
@@ -89,17 +89,19 @@ def test_a_new_account_needs_the_operators_code() -> None:
     assert alice.connect(code=bytes(32)) is WelcomeStatus.ACCEPTED, "it is known by now"
 
 
-def test_or_a_proof_of_work_for_this_account_and_network() -> None:
+def test_or_a_proof_of_work_for_this_account_network_and_provider() -> None:
     provider = ProviderInTime(code=None)
     alice = Client(provider, "alice")
     account = AccountKey(alice.key.public.raw)
-    proof = solve_proof_of_work(account, NETWORK)
+    proof = solve_proof_of_work(account, NETWORK, PROVIDERS[0])
+    elsewhere = solve_proof_of_work(account, NETWORK, PROVIDERS[1])
     useless = next(
         nonce
         for nonce in (number.to_bytes(8, "big") for number in range(10))
-        if not is_proof_of_work(account, NETWORK, nonce)
+        if not is_proof_of_work(account, NETWORK, PROVIDERS[0], nonce)
     )
     assert alice.connect(work=useless) is WelcomeStatus.REFUSED
+    assert alice.connect(work=elsewhere) is WelcomeStatus.REFUSED
     assert Client(provider, "bob").connect(work=proof) is WelcomeStatus.REFUSED
     assert alice.connect(work=proof) is WelcomeStatus.ACCEPTED
 
