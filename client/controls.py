@@ -10,11 +10,22 @@ from dataclasses import dataclass
 
 from client.directory_pieces import DocumentPieces
 from client.store_mailbox import MailboxTable, PendingOperation
-from hushmill.identifiers import INBOX_ID_BYTES, InboxId, NodeNumber
+from hushmill.identifiers import INBOX_ID_BYTES, Epoch, InboxId, NodeNumber
 from hushmill.link import HANDLES_IN_CONTROL, NO_HANDLE, Control, InboxOperation, MailHandle
 from hushmill.randomness import Randomness
 
 HANDLES_LIMIT = 4096  # the oldest is forgotten: its item comes again, and is known again
+
+
+@dataclass(frozen=True, slots=True)
+class ControlBase:
+    """What a slot's control field says whatever else happens: drawn once, when the slot is opened,
+    and the same in each revision of its frame, so that nobody sees how many there were."""
+
+    piece_epoch: Epoch
+    piece_index: int
+    one_time_inbox: InboxId
+    idle_inbox: InboxId  # where there is no operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +39,9 @@ class Errand:
 class ControlDesk:
     """Composes control fields. Handles are given to it only after the commit of their items."""
 
-    def __init__(self, mailbox: MailboxTable, pieces: DocumentPieces, rng: Randomness) -> None:
+    def __init__(self, mailbox: MailboxTable, pieces: DocumentPieces) -> None:
         self._mailbox = mailbox
         self._pieces = pieces
-        self._rng = rng
         self._handles: OrderedDict[MailHandle, None] = OrderedDict()
         self._carried_handles: Counter[MailHandle] = Counter()
         self._carried_operations: Counter[int] = Counter()
@@ -53,8 +63,15 @@ class ControlDesk:
             operation.id not in self._carried_operations for operation in self._mailbox.operations()
         )
 
-    def compose(self, first_mix: NodeNumber, now: float) -> tuple[Control, Errand]:
-        """A control field, and the errand that its frame now carries."""
+    def open(self, rng: Randomness, now: float) -> ControlBase:
+        """For a new slot, whose own randomness `rng` is: the piece that it asks for, and a fresh
+        one-time inbox."""
+        epoch, index = self._pieces.request(now)
+        one_time, idle = InboxId(rng.take(INBOX_ID_BYTES)), InboxId(rng.take(INBOX_ID_BYTES))
+        return ControlBase(epoch, index, one_time, idle)
+
+    def compose(self, base: ControlBase, first_mix: NodeNumber) -> tuple[Control, Errand]:
+        """A control field on the slot's base, and the errand that its frame now carries."""
         waiting = [handle for handle in self._handles if handle not in self._carried_handles]
         handles = tuple(waiting[:HANDLES_IN_CONTROL])
         operation = next(
@@ -67,15 +84,14 @@ class ControlDesk:
         )
         errand = Errand(handles, operation)
         self._carry(errand)
-        epoch, index = self._pieces.request(now)
         control = Control(
             sequence=0,
             first_mix=first_mix,
-            piece_epoch=epoch,
-            piece_index=index,
-            one_time_inbox=InboxId(self._rng.take(INBOX_ID_BYTES)),
+            piece_epoch=base.piece_epoch,
+            piece_index=base.piece_index,
+            one_time_inbox=base.one_time_inbox,
             operation=InboxOperation.NONE if operation is None else operation.operation,
-            inbox=InboxId(self._rng.take(INBOX_ID_BYTES)) if operation is None else operation.inbox,
+            inbox=base.idle_inbox if operation is None else operation.inbox,
             lifetime_hours=0 if operation is None else operation.lifetime_hours,
             handles=handles + (NO_HANDLE,) * (HANDLES_IN_CONTROL - len(handles)),
         )

@@ -51,11 +51,11 @@ class Courier:
         for contact in self._clock.due(now):
             self.owe(contact)
 
-    def renew(self, network: Network | None, epoch: Epoch, now: float) -> list[FillSlot]:
+    def renew(self, network: Network | None, epoch: Epoch) -> list[FillSlot]:
         """Frames made anew for another epoch or document; acknowledgements in them are owed
         again, fragments are due as before."""
         before = self._board.acknowledgements_in_flight()
-        filled = self._board.renew(network, epoch, now)
+        filled = self._board.renew(network, epoch)
         for contact in sorted(before - self._board.acknowledgements_in_flight()):
             self.owe(contact)
         return filled
@@ -74,7 +74,7 @@ class Courier:
             cargo = self._next(unreachable, now)
             if cargo is None:
                 break
-            effect = self._board.load(cargo, now)
+            effect = self._board.load(cargo)
             if effect is None:
                 unreachable.add(cargo.contact)
             else:

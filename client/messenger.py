@@ -75,7 +75,7 @@ class Messenger(PersonsVerbs):
         self._genesis = genesis
         self._network = NetworkView(genesis, store.person.keeper())
         self._pieces = DocumentPieces(self._network.keeper, frames.piece_bytes)
-        self._desk = ControlDesk(store.mailbox, self._pieces, rng)
+        self._desk = ControlDesk(store.mailbox, self._pieces)
         self._loops = Loops(person.loop_secret)
         self._board = SlotBoard(
             genesis.parameters,
@@ -172,11 +172,11 @@ class Messenger(PersonsVerbs):
                 effects += self._inbox.show_over_gaps(now)
         self._courier.tick(now)
         network = self._network.at(now)
-        effects += self._courier.renew(network, epoch_at(now, self._genesis.parameters), now)
+        effects += self._courier.renew(network, epoch_at(now, self._genesis.parameters))
         if self._link_is_up:
             effects += self._board.top_up(now)
             effects += self._courier.load(now)
-            effects += self._board.refresh(now)
+            effects += self._board.refresh()
         return effects
 
     # events

@@ -14,6 +14,7 @@ from hushmill.identifiers import Epoch
 class Purpose(IntEnum):
     ROUTE = 0  # mixes, delays, a cover's destination
     CONTENT = 1  # a cover's bytes, a packet's filling
+    CONTROL = 2  # inbox ids in the control field
 
 
 class SlotRandomness:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from client.cargo import Cargo, Load, Network, PacketKind
-from client.controls import ControlDesk
+from client.controls import ControlBase, ControlDesk
 from client.core_events import FillSlot, SlotTaken, Stream
 from client.loops import Loops
 from client.schedule import Purpose, SlotRandomness
@@ -45,6 +45,7 @@ class _Slot:
     mixes: tuple[Hop, ...]  # empty: no network
     route_stream: SlotRandomness  # behind the mixes: where cover goes
     content_stream: SlotRandomness
+    base: ControlBase  # of the first time that the slot was opened
     loads: list[Load]  # by revision; the last one is the present one
 
     @property
@@ -96,13 +97,13 @@ class SlotBoard:
 
     # 1. the network changes: every frame is made anew, with the same number
 
-    def renew(self, network: Network | None, epoch: Epoch, now: float) -> list[FillSlot]:
+    def renew(self, network: Network | None, epoch: Epoch) -> list[FillSlot]:
         """Made anew if the epoch or its document is another than before. What lay in payload slots
         is cover again; the caller loads it again."""
         if network == self._network and epoch == self._epoch:
             return []
         self._network, self._epoch = network, epoch
-        return [self._make(slot, now) for slot in self._all()]
+        return [self._make(slot) for slot in self._all()]
 
     # 2. frames made ahead
 
@@ -113,8 +114,10 @@ class SlotBoard:
             while len(slots) < self._depth[stream]:
                 number = self._next_number[stream]
                 self._next_number[stream] += 1
-                slots[number] = slot = self._open(stream, number, [])
-                effects.append(self._fill(slot, self._cover(slot, now), now))
+                control = self._randomness(stream, number, Purpose.CONTROL)
+                base = self._desk.open(control, now)
+                slots[number] = slot = self._open(stream, number, base, [])
+                effects.append(self._fill(slot, self._cover(slot)))
         return effects
 
     # 3. payload in place of cover
@@ -123,7 +126,7 @@ class SlotBoard:
         """How many payload slots hold cover that cargo may replace."""
         return sum(1 for _ in self._free())
 
-    def load(self, cargo: Cargo, now: float) -> FillSlot | None:
+    def load(self, cargo: Cargo) -> FillSlot | None:
         """The next free payload slot's frame with `cargo` in it; None where there is no slot, or
         no way to its provider."""
         network, slot = self._network, next(self._free(), None)
@@ -133,9 +136,9 @@ class SlotBoard:
         if packet is None:
             return None
         kind = PacketKind.ACKNOWLEDGEMENT if cargo.fragment is None else PacketKind.PAYLOAD
-        return self._fill(slot, (kind, packet, slot.mixes[0].node, cargo, None), now)
+        return self._fill(slot, (kind, packet, slot.mixes[0].node, cargo, None))
 
-    def refresh(self, now: float) -> list[FillSlot]:
+    def refresh(self) -> list[FillSlot]:
         """The next payload frame with a new control field, where something waits for one."""
         if not self._desk.has_news():
             return []
@@ -144,7 +147,7 @@ class SlotBoard:
             old = slot.present
             if not old.errand.handles and old.errand.operation is None:
                 content = (old.kind, old.packet, old.first_mix, old.cargo, old.loop)
-                return [self._fill(slot, content, now)]
+                return [self._fill(slot, content)]
         return []
 
     def in_flight(self) -> set[FragmentKey]:
@@ -195,10 +198,13 @@ class SlotBoard:
         )
         return filter(lambda slot: slot.mixes and slot.present.cargo is None, ordered)
 
-    def _open(self, stream: Stream, number: int, loads: list[Load]) -> _Slot:
+    def _randomness(self, stream: Stream, number: int, purpose: Purpose) -> SlotRandomness:
+        return SlotRandomness(self._secret, stream, number, self._epoch, purpose)
+
+    def _open(self, stream: Stream, number: int, base: ControlBase, loads: list[Load]) -> _Slot:
         """The slot with its mixes, delays and streams of the present epoch."""
-        route = SlotRandomness(self._secret, stream, number, self._epoch, Purpose.ROUTE)
-        content = SlotRandomness(self._secret, stream, number, self._epoch, Purpose.CONTENT)
+        route = self._randomness(stream, number, Purpose.ROUTE)
+        content = self._randomness(stream, number, Purpose.CONTENT)
         mixes: tuple[Hop, ...] = ()
         if self._network is not None:
             mixes = choose_mixes(
@@ -208,31 +214,30 @@ class SlotBoard:
                 self._geometry.kem,
                 route,
             )
-        return _Slot(stream, number, self._epoch, mixes, route, content, loads)
+        return _Slot(stream, number, self._epoch, mixes, route, content, base, loads)
 
-    def _make(self, old: _Slot, now: float) -> FillSlot:
+    def _make(self, old: _Slot) -> FillSlot:
         """The same slot under the present epoch's keys."""
-        slot = self._open(old.stream, old.number, old.loads)
+        slot = self._open(old.stream, old.number, old.base, old.loads)
         self._slots[slot.stream][slot.number] = slot
-        return self._fill(slot, self._cover(slot, now), now)
+        return self._fill(slot, self._cover(slot))
 
     def _fill(
         self,
         slot: _Slot,
         content: tuple[PacketKind, bytes, NodeNumber, Cargo | None, DepositId | None],
-        now: float,
     ) -> FillSlot:
         """The next revision of the slot's frame."""
         if slot.loads:
             self._desk.release(slot.present.errand)
         kind, packet, first_mix, cargo, loop = content
-        control, errand = self._desk.compose(first_mix, now)
+        control, errand = self._desk.compose(slot.base, first_mix)
         slot.loads.append(Load(kind, packet, first_mix, errand, cargo, loop))
         frame = self._frames.encode_upstream(RelayAndFetch(control, packet), self._rng)
         return FillSlot(slot.stream, slot.number, len(slot.loads) - 1, frame)
 
     def _cover(
-        self, slot: _Slot, now: float
+        self, slot: _Slot
     ) -> tuple[PacketKind, bytes, NodeNumber, Cargo | None, DepositId | None]:
         """A loop in a loop slot, drop cover in the others; random bytes that nobody relays where
         there is no network, or where an experiment has switched cover off."""

@@ -41,6 +41,7 @@ from hushmill.link import (
     NEWEST_DOCUMENT,
     NO_HANDLE,
     ClientFrames,
+    Control,
     InboxOperation,
     Mail,
     MailHandle,
@@ -313,6 +314,7 @@ class House:
         # what an observer sees
         self.sent: list[tuple[float, int]] = []
         self.relayed: list[tuple[float, NodeNumber]] = []
+        self.controls: list[Control] = []  # what the provider sees
         # what the person sees
         self.shown: list[MessageView] = []
         self.effects: list[MessengerEffect] = []
@@ -427,6 +429,7 @@ class House:
         control = command.control
         assert control.sequence == self.sequence + 1
         self.sequence = control.sequence
+        self.controls.append(control)
         match control.operation:
             case InboxOperation.REGISTER_LIVE | InboxOperation.REGISTER_INVITATION:
                 self.inboxes.add(control.inbox)

@@ -1,11 +1,19 @@
 """What leaves in a slot, and that nobody can tell from outside why."""
 
+from dataclasses import replace
+
 import pytest
 
 from client import FillSlot, LinkUp, Messenger, PacerStarted, SlotTaken, Stream, Text
 from experiments.simnet.seeded import SeededRandomness
 from hushmill.identifiers import NO_NODE, Epoch
-from hushmill.link import ClientFrames, RelayAndFetch
+from hushmill.link import (
+    HANDLES_IN_CONTROL,
+    NO_HANDLE,
+    ClientFrames,
+    Control,
+    RelayAndFetch,
+)
 from pki import epoch_at
 from tests.client.street import PARAMETERS, PROVIDERS, House, Street, friends, two_people
 
@@ -17,11 +25,20 @@ def opened(street: Street, frame: bytes) -> RelayAndFetch:
     return command
 
 
-def traces(seed: int, *, is_busy: bool) -> list[tuple[list[tuple[float, int]], object]]:
-    """What an observer sees of both people's links, and of what their providers relay."""
+NO_HANDLES = (NO_HANDLE,) * HANDLES_IN_CONTROL
+
+
+def traces(
+    seed: int, *, is_busy: bool
+) -> list[tuple[list[tuple[float, int]], object, list[Control]]]:
+    """What an observer sees of both people's links, what their providers relay, and what those are
+    asked for, but for the mail that they may delete."""
     street, alice, bob = friends(seed)
+    # The next document comes while they talk.
+    boundary = (epoch_at(street.now, PARAMETERS) + 1) * PARAMETERS.epoch_seconds
+    street.run_for(boundary - 10 - street.now)
     street.weather.loss = 0.2  # so that there are retries
-    begun = [(len(house.sent), len(house.relayed)) for house in (alice, bob)]
+    begun = [(len(one.sent), len(one.relayed), len(one.controls)) for one in (alice, bob)]
     for number in range(40 if is_busy else 0):
         alice.messenger.send("bob", Text(f"{number}" * 2000), street.now)
         alice.acted()
@@ -31,18 +48,25 @@ def traces(seed: int, *, is_busy: bool) -> list[tuple[list[tuple[float, int]], o
         assert len(bob.texts) > 5
         assert alice.query("SELECT max(tries) FROM fragment") > [(1,)]
     return [
-        (house.sent[sent:], house.relayed[relayed:])
-        for house, (sent, relayed) in zip((alice, bob), begun, strict=True)
+        (
+            house.sent[sent:],
+            house.relayed[relayed:],
+            [replace(control, handles=NO_HANDLES) for control in house.controls[asked:]],
+        )
+        for house, (sent, relayed, asked) in zip((alice, bob), begun, strict=True)
     ]
 
 
 def test_busy_and_idle_clients_look_alike() -> None:
-    """Times and sizes on the client's link, and times and first mixes behind its provider."""
+    """Times and sizes on the client's link, times and first mixes behind its provider, and which
+    pieces of documents and inboxes the provider is asked for while a document comes."""
     for seed in (1, 2):
         busy, idle = traces(seed, is_busy=True), traces(seed, is_busy=False)
         for which in (0, 1):
             assert busy[which] == idle[which]
             assert len(busy[which][0]) > 300
+            pieces = {(one.piece_epoch, one.piece_index) for one in busy[which][2]}
+            assert len(pieces) > 3
 
 
 def test_another_schedule_gives_another_trace() -> None:
