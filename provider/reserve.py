@@ -46,12 +46,16 @@ class DiskReserve:
                 return free >= self._watermark
         if free < self._watermark + self._bytes:
             return False
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, self._bytes)
+            self._allocate()
         except OSError:  # no room after all, or a file system that cannot promise any
             self.release()
             return False
+        return True
+
+    def _allocate(self) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, self._bytes)
         finally:
             os.close(descriptor)
-        return True

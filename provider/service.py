@@ -84,6 +84,7 @@ class ProviderService:
         self._core: ProviderCore | None = None
         self._mailboxes: Mailboxes | None = None
         self._was_full = False
+        self._could_write = True
 
     # -- what mixnode's service calls
 
@@ -226,7 +227,11 @@ class ProviderService:
                 sessions=rounded(core.session_count),
                 items=rounded(counts.items),
             )
-            write_mailbox_status(self._directory.path, status)
+            could_write = write_mailbox_status(self._directory.path, status)
+            if could_write != self._could_write:
+                self._could_write = could_write
+                state = "written again" if could_write else "not written"
+                _log.error("mailboxes: status", extra={"state": state})
         self._reactor.callLater(STATUS_SECONDS, self._say_status)
 
 

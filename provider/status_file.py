@@ -3,6 +3,8 @@
 The rest of its status is a node's (`status.json`). Spec: docs/spec/mailbox.md (Status).
 """
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -52,11 +54,37 @@ def rounded(count: int) -> int:
     return count // STEP * STEP
 
 
-def write_mailbox_status(directory: Path, status: MailboxStatus) -> None:
-    """All or nothing for whoever reads it; on a full disk the last one stays as it is."""
-    fresh = directory / f"{STATUS_FILE}.new"
-    fresh.write_bytes(msgspec.json.encode(status))
-    fresh.replace(directory / STATUS_FILE)
+def write_mailbox_status(directory: Path, status: MailboxStatus) -> bool:
+    """Whether it could be written; all or nothing for whoever reads it.
+
+    A disk without room for a second file gets it over the first, whose block is ours. If that fails
+    too, the last one stays as it is: a status is never worth the mailboxes' process.
+    """
+    data = msgspec.json.encode(status)
+    file, fresh = directory / STATUS_FILE, directory / f"{STATUS_FILE}.new"
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(file)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        return _write_over(file, data)
+    return True
+
+
+def _write_over(file: Path, data: bytes) -> bool:
+    """In one write of less than a block; spaces, which JSON ignores, cover a longer old one."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        padded = data.ljust(os.fstat(descriptor).st_size)
+        return os.pwrite(descriptor, padded, 0) == len(padded)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def read_mailbox_status(directory: Path) -> MailboxStatus | None:
