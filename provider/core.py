@@ -64,7 +64,7 @@ from provider.mailboxes import (
     RegisterLive,
     RemoveInbox,
 )
-from provider.session import ClientSession, PieceRequest, TokenBucket
+from provider.session import ClientSession, PieceRequest, TokenBuckets
 
 HOUR_SECONDS = 3600.0
 
@@ -95,6 +95,7 @@ class ProviderCore:
         self._first_mixes: frozenset[NodeNumber] = frozenset()
         self._sessions: dict[int, ClientSession] = {}  # in order of connection
         self._session_of: dict[AccountKey, int] = {}
+        self._buckets = TokenBuckets(parameters.client_rate)
         self._tick_at: float | None = None
         self._clean_at: float | None = None
         self._look_at: float | None = None
@@ -121,7 +122,7 @@ class ProviderCore:
             case ClientFrame(session, frame):
                 effects = self._frame(session, frame, now)
             case ClientGone(session):
-                self._forget(session)
+                self._forget(session, now)
                 effects = []
             case DocumentKnown(data):
                 self._learn_document(data)
@@ -153,23 +154,23 @@ class ProviderCore:
     def _hello(self, event: ClientHello, now: float) -> list[ProviderEffect]:
         hello = event.hello
         if event.session in self._sessions:
-            return self._cut_off(event.session, Drop.FRAME)
+            return self._cut_off(event.session, Drop.FRAME, now)
         if hello.version != LINK_VERSION:
             return self._refuse(event.session, WelcomeStatus.OTHER_VERSION)
         if not self._admission.proves_key(hello, event.exporter):
             return self._refuse(event.session, WelcomeStatus.REFUSED)
         replaced = self._session_of.get(hello.account)
         if replaced is None and len(self._sessions) >= self._limits.sessions:
-            return self._cut_off(event.session, Drop.BUSY)
+            return self._cut_off(event.session, Drop.BUSY, now)
         if self._mailboxes.account_number(hello.account) is None:
             if not self._admission.may_open(hello):
                 return self._refuse(event.session, WelcomeStatus.REFUSED)
             self._mailboxes.apply(OpenAccount(hello.account), now)
         effects: list[ProviderEffect] = []
         if replaced is not None:
-            self._forget(replaced)
+            self._forget(replaced, now)
             effects.append(CloseSession(replaced))
-        bucket = TokenBucket(self._parameters.client_rate, now)
+        bucket = self._buckets.take_out(hello.account, now)
         self._sessions[event.session] = ClientSession(event.session, hello.account, bucket)
         self._session_of[hello.account] = event.session
         self._tick_at = self._tick_at or _tick_after(now)
@@ -179,14 +180,17 @@ class ProviderCore:
         self._drops[Drop.ACCOUNT] += 1
         return [SendToClient(session, Welcome(LINK_VERSION, status)), CloseSession(session)]
 
-    def _cut_off(self, session: int, reason: Drop) -> list[ProviderEffect]:
+    def _cut_off(self, session: int, reason: Drop, now: float) -> list[ProviderEffect]:
         self._drops[reason] += 1
-        self._forget(session)
+        self._forget(session, now)
         return [CloseSession(session)]
 
-    def _forget(self, number: int) -> None:
+    def _forget(self, number: int, now: float) -> None:
         session = self._sessions.pop(number, None)
-        if session is not None and self._session_of.get(session.key) == number:
+        if session is None:
+            return
+        self._buckets.put_back(session.key, session.bucket, now)
+        if self._session_of.get(session.key) == number:
             del self._session_of[session.key]
 
     # -- 2. its packets
@@ -194,12 +198,12 @@ class ProviderCore:
     def _frame(self, number: int, frame: RelayAndFetch, now: float) -> list[ProviderEffect]:
         session = self._sessions.get(number)
         if session is None:
-            return self._cut_off(number, Drop.FRAME)
+            return self._cut_off(number, Drop.FRAME, now)
         control = frame.control
         if session.account is None or control.sequence <= session.sequence:
-            return self._cut_off(number, Drop.FRAME)
+            return self._cut_off(number, Drop.FRAME, now)
         if len(session.owed) >= FRAMES_A_TICK:
-            return self._cut_off(number, Drop.BUSY)
+            return self._cut_off(number, Drop.BUSY, now)
         session.sequence = control.sequence
         session.owed.append(PieceRequest(control.piece_epoch, control.piece_index))
         self._tick_at = self._tick_at or _tick_after(now)
@@ -276,7 +280,7 @@ class ProviderCore:
         for session in list(self._sessions.values()):
             if session.has_pending and not is_durable:
                 # What it asked did not happen: it must ask again, on a new session.
-                effects += self._cut_off(session.number, Drop.NO_ROOM)
+                effects += self._cut_off(session.number, Drop.NO_ROOM, now)
                 continue
             session.has_pending = False
             if session.account is None:
@@ -290,7 +294,7 @@ class ProviderCore:
         """Only now is a new account sure to exist."""
         session.account = self._mailboxes.account_number(session.key)
         if session.account is None:
-            self._forget(session.number)
+            self._forget(session.number, now)
             return self._refuse(session.number, WelcomeStatus.FULL)
         self._mailboxes.note_use(session.account, now)
         welcome = Welcome(LINK_VERSION, WelcomeStatus.ACCEPTED)

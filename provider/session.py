@@ -32,6 +32,32 @@ class TokenBucket:
         self._tokens -= 1.0
         return True
 
+    def is_full(self, now: float) -> bool:
+        """Whether it is like a new one."""
+        return self._tokens + max(0.0, now - self._then) * self._rate >= BUCKET_DEPTH
+
+
+class TokenBuckets:
+    """What accounts without a session had left, so that a new session earns nothing. A bucket is
+    forgotten when it is full again: only accounts that sent a moment ago have one here."""
+
+    def __init__(self, client_rate: float) -> None:
+        self._client_rate = client_rate
+        self._waiting: OrderedDict[AccountKey, TokenBucket] = OrderedDict()  # oldest first
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take_out(self, key: AccountKey, now: float) -> TokenBucket:
+        """The account's own, or a new and full one."""
+        while self._waiting and next(iter(self._waiting.values())).is_full(now):
+            self._waiting.popitem(last=False)
+        return self._waiting.pop(key, None) or TokenBucket(self._client_rate, now)
+
+    def put_back(self, key: AccountKey, bucket: TokenBucket, now: float) -> None:
+        if not bucket.is_full(now):
+            self._waiting[key] = bucket
+
 
 @dataclass(frozen=True, slots=True)
 class PieceRequest:

@@ -15,7 +15,7 @@ from hushmill.link import (
 from mixnode import SendPacket
 from provider import ClientFrame, ClientGone, ClientHello, Limits, SendToClient
 from provider.limits import BUCKET_DEPTH, FRAMES_A_TICK
-from provider.session import TokenBucket
+from provider.session import TokenBucket, TokenBuckets
 from tests.mixnode.network import PARAMETERS, PROVIDERS
 from tests.provider.harness import (
     CODE,
@@ -187,6 +187,43 @@ def test_a_burst_of_128_is_relayed_and_the_129th_dropped_for_good() -> None:
     provider.run(60.0)
     assert relayed(provider) == BUCKET_DEPTH, "dropped, not queued"
     assert len(alice.answers()) == BUCKET_DEPTH + 1, "each frame is answered all the same"
+
+
+def test_an_account_has_one_bucket_through_all_its_sessions() -> None:
+    """Twenty sessions at one moment relay what one relays; time fills the bucket again."""
+    provider = ProviderInTime()
+    alice = connected(provider)
+    begin = provider.now
+    for number in range(20):
+        for _ in range(10):
+            alice.send(alice.control(first_mix=FIRST_MIX))
+        if number % 2:
+            provider.give(ClientGone(alice.session))
+        alice.connect()
+    earned = (provider.now - begin) * PARAMETERS.client_rate * 1.1
+    assert BUCKET_DEPTH <= relayed(provider) <= BUCKET_DEPTH + earned + 1
+    bob = connected(provider, "bob")
+    before = relayed(provider)
+    bob.send(bob.control(first_mix=FIRST_MIX))
+    assert relayed(provider) == before + 1, "another's bucket is another's"
+
+
+def test_buckets_of_gone_sessions_are_forgotten_when_they_are_full_again() -> None:
+    buckets = TokenBuckets(client_rate=1.0)
+    key = [AccountKey(bytes([number]) * 32) for number in range(3)]
+    seconds = BUCKET_DEPTH / 1.1
+    for number in range(2):
+        bucket = buckets.take_out(key[number], float(number))
+        assert all(bucket.take(float(number)) for _ in range(BUCKET_DEPTH))
+        buckets.put_back(key[number], bucket, float(number))
+    assert len(buckets) == 2
+    unused = buckets.take_out(key[2], 2.0)
+    buckets.put_back(key[2], unused, 2.0)
+    assert len(buckets) == 2, "a full one is like a new one"
+    buckets.put_back(key[2], buckets.take_out(key[2], seconds + 0.5), seconds + 0.5)
+    assert len(buckets) == 1
+    buckets.put_back(key[2], buckets.take_out(key[2], seconds + 1.5), seconds + 1.5)
+    assert len(buckets) == 0
 
 
 def test_the_bucket_fills_at_the_published_rate_and_a_tenth() -> None:
