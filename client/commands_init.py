@@ -80,8 +80,8 @@ def init(
         f"\n{SAFETY_BASICS}\n\n"
         f"Cover traffic costs about {size_text(cost)} a day each way, busy or not.\n"
         f"Your provider is {shown(chosen.name)} ({shown(chosen.operator)}).\n\n"
-        "Next: hushmill daemon      and leave it running\n"
-        "      hushmill invite NAME and give the invitation to that person"
+        f"Next: hushmill daemon{profile.option}, and leave it running;\n"
+        f"then: hushmill invite NAME{profile.option}, and give the invitation to that person"
     )
 
 

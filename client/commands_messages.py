@@ -11,7 +11,7 @@ from client.commands_options import connect, profile_option
 from client.rpc import JsonObject
 from client.rpc_client import DaemonConnection
 from client.saving import save_file
-from client.views import STALE, message_text, objects
+from client.views import STALE, message_text, objects, sent_text
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import HushmillCommand, Output, local_time, pass_output
 
@@ -22,7 +22,7 @@ INBOX_PAGE = 8  # messages in one answer: so many of the longest fit its line
 
 @click.command(cls=HushmillCommand)
 @click.argument("contact")
-@click.argument("text", required=False)
+@click.argument("words", metavar="[TEXT]...", nargs=-1)
 @click.option(
     "--file",
     "attachment",
@@ -41,26 +41,24 @@ INBOX_PAGE = 8  # messages in one answer: so many of the longest fit its line
 def send(
     output: Output,
     contact: str,
-    text: str | None,
+    words: tuple[str, ...],
     attachment: Path | None,
     wait: float | None,
     folder: Path | None,
 ) -> None:
     """Send TEXT, or a file, to CONTACT.
 
-    TEXT `-` reads standard input. The message is safe in your daemon's store when the command
-    returns; it leaves whenever there is a network.
+    TEXT `-` reads standard input; words that begin with a dash go behind ` -- `. The message is
+    safe in your daemon's store when the command returns; it leaves whenever there is a network.
     """
-    if (text is None) == (attachment is None):
-        raise click.UsageError("Give a text, - for standard input, or --file PATH.")
     params: JsonObject = {"contact": contact}
+    if attachment is not None and words:
+        raise click.UsageError("Give a text or --file PATH, not both: they are two messages.")
     if attachment is not None:
         name = attachment.name.encode("utf-8", "replace").decode()
         params["file"] = {"name": name, "data": _base64(_file_bytes(attachment))}
-    elif text == "-":
-        params["text"] = _standard_input()
     else:
-        params["text"] = text
+        params["text"] = _text(words)
     with connect(folder) as daemon:
         sent = daemon.call("send", params)
         if wait is not None:
@@ -76,12 +74,21 @@ def _wait(daemon: DaemonConnection, sent: JsonObject, seconds: float) -> None:
         return
     status = daemon.call("status")
     if status["document_stale"] and status["document_epoch"] is not None:
-        raise UserError(f"Not delivered. {STALE}", ExitCode.NO_CONSENSUS)
+        raise UserError(f"Not delivered. {STALE}", ExitCode.NO_CONSENSUS, sent)
     raise UserError(
-        f"Not delivered within {seconds:g} s. The message stays queued and goes on by itself; "
-        "see it with: hushmill status",
+        f"Not delivered within {seconds:g} s. The message is kept ({sent['state']}) and goes on by "
+        "itself; see it with: hushmill inbox --sent",
         ExitCode.TIMEOUT,
+        sent,
     )
+
+
+def _text(words: tuple[str, ...]) -> str:
+    """The words, or what stands on standard input (`-`), without the newline that ends it."""
+    text = _standard_input().removesuffix("\n") if words == ("-",) else " ".join(words)
+    if not text:
+        raise click.UsageError("There is nothing to send: give a text, - or --file PATH.")
+    return text
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -131,10 +138,14 @@ def _base64(data: bytes) -> str:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write received files into DIR; nothing there is replaced.",
 )
+@click.option(
+    "--sent", "own", is_flag=True, help="Show your own newest messages, and how far each is."
+)
 @profile_option
 @pass_output
 def inbox(
     output: Output,
+    own: bool,
     follow: bool,
     contact: str | None,
     after: int,
@@ -142,7 +153,14 @@ def inbox(
     folder: Path | None,
 ) -> None:
     """Show what has arrived, in its order."""
+    if own and (follow or after or save is not None):
+        raise click.UsageError("--sent goes with --contact alone.")
     with connect(folder) as daemon:
+        if own:
+            for message in objects(daemon.call("sent", {"contact": contact})["messages"]):
+                sent_at = local_time(float(str(message["sent_at"])))
+                output.row(message, human=sent_text(message, sent_at))
+            return
         for message in _arrivals(daemon, contact, after, follow):
             if save is not None and message["kind"] == "file":
                 held = daemon.call("attachment", {"id": message["id"]})

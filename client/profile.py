@@ -4,6 +4,7 @@ Light on purpose: every command imports it, and `send` has 300 ms in all.
 """
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ PRIVATE_UMASK = 0o077
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One person's folder. `runtime` holds what does not outlive a boot: socket and lock."""
+    """One person's folder. `runtime` holds what does not outlive a boot: socket and lock. `option`
+    is what a command that we recommend needs to mean this profile too (with its leading blank)."""
 
     folder: Path
     runtime: Path
+    option: str = ""
 
     @property
     def vault(self) -> Path:
@@ -59,6 +62,8 @@ class Profile:
         for folder in (self.folder, self.runtime):
             try:
                 status = folder.stat()
+            except FileNotFoundError:
+                continue  # no daemon has run yet
             except OSError as error:
                 raise UserError(
                     f"The folder {folder} cannot be read ({error.strerror}).", ExitCode.PERMISSION
@@ -78,7 +83,8 @@ class Profile:
         """Refuses a profile that `hushmill init` has not finished (exit 3)."""
         if not (self.vault.exists() and self.network.exists()):
             raise UserError(
-                f"There is no profile in {self.folder}. Make one: hushmill init --network FILE",
+                f"There is no profile in {self.folder}. Make one: "
+                f"hushmill init --network FILE{self.option}",
                 ExitCode.CONFIGURATION,
             )
 
@@ -92,7 +98,8 @@ def find_profile(option: Path | None, environ: Mapping[str, str]) -> Profile:
     chosen = option if option is not None else environ.get(PROFILE_VARIABLE)
     if chosen:
         folder = Path(chosen).expanduser().absolute()
-        return Profile(folder, folder / "run")
+        words = f" --profile {shlex.quote(str(option))}" if option is not None else ""
+        return Profile(folder, folder / "run", words)
     import platformdirs
 
     folder = platformdirs.user_data_path("hushmill", appauthor=False)

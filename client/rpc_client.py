@@ -24,11 +24,14 @@ ANSWER_SECONDS = 30.0
 class DaemonConnection:
     """A connection to the daemon of one profile; use it as a context manager."""
 
-    __slots__ = ("_cutter", "_next_number", "_socket")
+    __slots__ = ("_cutter", "_next_number", "_profile", "_socket")
 
     def __init__(self, profile: Profile) -> None:
-        """Connects. Raises UserError: 3 without a profile, 4 without a daemon, 10 if refused."""
+        """Connects. Raises UserError: 3 without a profile, 4 without a daemon, 10 if refused or if
+        others can look into the profile."""
         profile.require()
+        profile.check_private()
+        self._profile = profile
         self._cutter = LineCutter()
         self._next_number = 1
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -44,7 +47,7 @@ class DaemonConnection:
             ) from error
         except OSError as error:
             self._socket.close()
-            raise _daemon_down() from error
+            raise _daemon_down(profile) from error
 
     def __enter__(self) -> "DaemonConnection":
         return self
@@ -74,11 +77,12 @@ class DaemonConnection:
             raise UserError(str(error), error.failure.exit_code) from error
         except TimeoutError as error:
             raise UserError(
-                "The daemon does not answer. See what it says, or start it again: hushmill daemon",
+                "The daemon does not answer. See what it says, or start it again: "
+                f"hushmill daemon{self._profile.option}",
                 ExitCode.DAEMON_DOWN,
             ) from error
         except OSError as error:
-            raise _daemon_down() from error
+            raise _daemon_down(self._profile) from error
         if isinstance(answer, Failure):
             raise UserError(answer.message, answer.exit_code)
         if answer.number != number:
@@ -95,8 +99,9 @@ class DaemonConnection:
                 return lines[0]
 
 
-def _daemon_down() -> UserError:
+def _daemon_down(profile: Profile) -> UserError:
     return UserError(
-        "Your daemon is not running. Start it, and leave it running: hushmill daemon",
+        "Your daemon is not running. Start it, and leave it running: "
+        f"hushmill daemon{profile.option}",
         ExitCode.DAEMON_DOWN,
     )

@@ -73,6 +73,10 @@ class InboxParams(msgspec.Struct, forbid_unknown_fields=True):
     seconds: Seconds
 
 
+class SentParams(msgspec.Struct, forbid_unknown_fields=True):
+    contact: str | None
+
+
 class AttachmentParams(msgspec.Struct, forbid_unknown_fields=True):
     id: RowId
 
@@ -105,6 +109,7 @@ class PersonMethods:
             "send": Method(SendParams, self.send),
             "wait": Method(WaitParams, self.wait),
             "inbox": Method(InboxParams, self.inbox),
+            "sent": Method(SentParams, self.sent),
             "attachment": Method(AttachmentParams, self.attachment),
             "status": Method(Nothing, self.status),
         }
@@ -187,6 +192,11 @@ class PersonMethods:
 
         return self._waiting.answer(news, otherwise, params.seconds)
 
+    def sent(self, params: SentParams) -> JsonObject:
+        """The newest own messages, each with its true state."""
+        views = self._messenger.sent(params.contact, INBOX_PAGE)
+        return {"messages": [_sent_record(view) for view in views]}
+
     def attachment(self, params: AttachmentParams) -> JsonObject:
         view, data = self._message(params.id), self._messenger.attachment(params.id)
         if data is None:
@@ -236,6 +246,19 @@ def _contact_record(view: ContactView) -> JsonObject:
         "verified": view.verified,
         "provider": view.provider,
         "invitation_expires": view.invitation_expires,
+    }
+
+
+def _sent_record(view: MessageView) -> JsonObject:
+    return {
+        "id": view.id,
+        "contact": view.contact,
+        "state": view.state.value,
+        "kind": view.kind,
+        "text": view.text,
+        "file_name": view.file_name,
+        "size": view.size,
+        "sent_at": view.sent_at,
     }
 
 

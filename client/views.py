@@ -108,6 +108,15 @@ def message_text(message: JsonObject, sent_at: str) -> str:
     return "\n".join([head, *(INDENT + line for line in shown_lines(str(message["text"])))])
 
 
+def sent_text(message: JsonObject, sent_at: str) -> str:
+    """An own message: one line of to whom, when and how far it is, then the words, indented."""
+    head = f"to {shown(str(message['contact']))}  {sent_at}  {message['state']} ({message['id']})"
+    if message["kind"] == "file":
+        size = size_text(float(str(message["size"])))
+        return f"{head}\n{INDENT}file {shown(str(message['file_name']))}, {size}"
+    return "\n".join([head, *(INDENT + line for line in shown_lines(str(message["text"])))])
+
+
 def status_lines(status: JsonObject) -> Iterator[str]:
     """The daemon's status, a line a fact."""
     name, network = shown(str(status["name"])), shown(str(status["network"]))

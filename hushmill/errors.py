@@ -1,5 +1,6 @@
 """Whose fault it is, as a type: a peer's, our caller's, or something a person can mend."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from hushmill.drops import Drop
@@ -35,8 +36,12 @@ class UsageError(Exception):
 
 
 class UserError(Exception):
-    """Its text is shown to the person and says what to do; `exit_code` is the command's."""
+    """Its text is shown to the person and says what to do; `exit_code` is the command's. `record`
+    is what a script must know all the same (a message that was kept, say)."""
 
-    def __init__(self, message: str, exit_code: ExitCode) -> None:
+    def __init__(
+        self, message: str, exit_code: ExitCode, record: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.record = dict(record or {})

@@ -60,11 +60,14 @@ class Output:
         """A word to the person, on stderr."""
         click.echo(text, err=True, color=_color())
 
-    def failure(self, text: str, exit_code: int) -> None:
-        """Why the command did not do what it was asked."""
+    def failure(
+        self, text: str, exit_code: int, record: Mapping[str, object] | None = None
+    ) -> None:
+        """Why the command did not do what it was asked, and what there is to know all the same."""
         self.note(text)
         if self.is_json:
-            self.result({"ok": False, "error": text, "exit": exit_code}, human="")
+            known = dict(record or {})
+            self.result({**known, "ok": False, "error": text, "exit": exit_code}, human="")
 
 
 def _color() -> bool | None:
@@ -103,7 +106,7 @@ class HushmillCommand(click.Command):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            output.failure(str(error), error.exit_code)
+            output.failure(str(error), error.exit_code, error.record)
             ctx.exit(error.exit_code)
         except (KeyboardInterrupt, click.Abort):
             output.failure("Interrupted.", ExitCode.INTERRUPTED)

@@ -1,7 +1,7 @@
 """What a person reads: nothing a peer sends can act on the terminal or pass for our own words."""
 
 from client.rpc import JsonObject
-from client.views import contact_rows, message_text, status_lines
+from client.views import contact_rows, message_text, sent_text, status_lines
 
 MESSAGE: JsonObject = {
     "id": 4,
@@ -73,3 +73,17 @@ def test_says_how_the_client_is() -> None:
         ({"document_stale": True}, "held back"),
     ):
         assert says in list(status_lines(status | change))[1]
+
+
+def test_says_how_far_an_own_message_is() -> None:
+    message: JsonObject = {
+        "id": 7,
+        "contact": "B\x1bob",
+        "state": "delivered",
+        "kind": "text",
+        "text": "two\nlines",
+        "file_name": None,
+        "size": 9,
+    }
+    lines = sent_text(message, "today").split("\n")
+    assert lines == ["to B\\u{1b}ob  today  delivered (7)", "  two", "  lines"]

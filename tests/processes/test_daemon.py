@@ -119,9 +119,20 @@ def test_names_the_exit_code_and_what_to_do(running: Person) -> None:
     assert "Ask for a new one" in expired.stderr
     mistyped = running.run("add", "Cleo", invitation[:-1] + "A")
     assert mistyped.returncode == ExitCode.USAGE
-    late = running.run("send", "Ben", "text", "--wait", "0.2")
+    late = running.run("send", "Ben", "several", "words", "--wait", "0.2", "--json")
     assert late.returncode == ExitCode.TIMEOUT
-    assert "stays queued" in late.stderr
+    assert "goes on by itself" in late.stderr
+    kept = json.loads(late.stdout)
+    assert (kept["ok"], kept["state"], kept["exit"]) == (False, "waiting", ExitCode.TIMEOUT)
+    own = [
+        json.loads(line)
+        for line in running.run("inbox", "--sent", "--json").stdout.split("\n")[:-1]
+    ]
+    assert [(one["id"], one["text"]) for one in own] == [(kept["id"], "several words")]
+    assert running.run("send", "Ben", "").returncode == ExitCode.USAGE
+    running.folder.chmod(0o755)
+    assert running.run("contacts").returncode == ExitCode.PERMISSION
+    running.folder.chmod(0o700)
 
 
 def test_invites_and_lists(running: Person) -> None:
