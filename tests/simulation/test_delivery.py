@@ -1,4 +1,4 @@
-"""The whole network under faults: nothing lost, doubled or out of order. Time budget: 120 s.
+"""The whole network under faults: nothing lost, doubled or out of order. Time budget: 90 s, and 10 min in `make soak`.
 
 One seed in fifty runs the real packet cryptography; the others the fast test-only suite.
 """
@@ -59,7 +59,7 @@ def plan_of(seed: int) -> WorldPlan:
     )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_nothing_is_lost_doubled_or_reordered(seed: int) -> None:
     world = converse(plan_of(seed))
     struck = sum(client.crashes for client in world.clients)
@@ -69,6 +69,6 @@ def test_nothing_is_lost_doubled_or_reordered(seed: int) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(12, 212))
+@pytest.mark.parametrize("seed", range(8, 68))
 def test_nothing_is_lost_doubled_or_reordered_over_many_seeds(seed: int) -> None:
     converse(plan_of(seed))
