@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from hushmill.core import Core
+from hushmill.errors import PeerError
 from hushmill.runtime.clock import now
 from hushmill.runtime.reactor import DelayedCall, Scheduler
 
@@ -22,8 +23,9 @@ LONGEST_SLEEP_SECONDS = 10.0
 
 
 class Driver(Generic[Event, Effect]):
-    """`core` on `reactor`'s timers; `perform` carries out one effect. An exception of either is a
-    bug and passes through: `run_service` ends the process on it."""
+    """`core` on `reactor`'s timers; `perform` carries out one effect. An exception of either passes
+    through. PeerError is for the link; on any other `run_service` ends the process, and until then
+    the core gets nothing more, for it may be half way through something."""
 
     def __init__(
         self,
@@ -66,6 +68,11 @@ class Driver(Generic[Event, Effect]):
             while self._waiting:
                 event = self._waiting.popleft()
                 self._carry_out(self._core.receive(event, self._clock()))
+        except PeerError:
+            raise
+        except BaseException:
+            self.stop()
+            raise
         finally:
             self._is_busy = False
         self._set_timer()
@@ -78,6 +85,9 @@ class Driver(Generic[Event, Effect]):
             self._is_busy = True
             try:
                 self._carry_out(self._core.advance(time))
+            except BaseException:
+                self.stop()
+                raise
             finally:
                 self._is_busy = False
         self._work()

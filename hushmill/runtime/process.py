@@ -41,7 +41,8 @@ def run_service(start: Callable[[Reactor], None]) -> None:
                 reactor.stop()
 
     def observe(event: dict[str, object]) -> None:
-        failure = event.get("log_failure")
+        # What a socket's read or write raises comes by Twisted's older way of logging.
+        failure = event.get("log_failure") or event.get("failure")
         error = getattr(failure, "value", None)
         if isinstance(error, BaseException):
             _log.error("unexpected exception", exc_info=error)

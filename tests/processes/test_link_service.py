@@ -26,11 +26,46 @@ def start(reactor):
     if how == "deferred":
         from twisted.internet.defer import fail
         fail(ZeroDivisionError("canary"))
+    if how in ("on_frames", "on_up", "on_down"):
+        link_that_fails(reactor, how, [*sys.argv, "bug"][2])
     notify_ready()
+
+def link_that_fails(reactor, where, what):
+    # Two ends of a link in one process; the accepting one raises in its handler `where`.
+    from hushmill.link import LinkClass
+    from hushmill.runtime import Connector, LinkHandlers, LinkIdentity, listen
+
+    def fail(*_arguments):
+        print("called", flush=True)
+        if what == "user":
+            raise UserError("The disk is full.", ExitCode.SECURITY_STOP)
+        1 / 0
+
+    def nothing(*_arguments):
+        pass
+
+    handlers = {"on_frames": nothing, "on_up": nothing, "on_down": nothing, where: fail}
+    server = LinkIdentity.generate()
+    listener = listen(
+        reactor, "127.0.0.1", 0, server, LinkClass.CLIENT, 100, LinkHandlers(**handlers),
+        is_welcome=lambda _peer: True,
+    )
+
+    def came_up(link):
+        link.send([bytes(100)] * 3)
+        if where == "on_down":
+            link.close()
+
+    connector = Connector(
+        reactor, "127.0.0.1", listener.port_number, None, server.key_hash, LinkClass.CLIENT, 100,
+        LinkHandlers(nothing, came_up, nothing),
+    )
+    connector.start()
 
 @click.command(cls=HushmillCommand)
 @click.argument("how")
-def command(how):
+@click.argument("what", default="bug")
+def command(how, what):
     configure_logging("info")
     run_service(start)
 
@@ -38,9 +73,9 @@ command()
 """
 
 
-def service(how: str, **environment: str) -> subprocess.Popen[str]:
+def service(*words: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", SERVICE, how],
+        [sys.executable, "-c", SERVICE, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -68,6 +103,26 @@ def test_ends_on_an_exception_that_nothing_caught(how: str) -> None:
     assert "unexpected exception exception=ZeroDivisionError" in err
     assert "hushmill made a mistake (ZeroDivisionError)" in err
     assert "canary" not in err
+
+
+@pytest.mark.parametrize("where", ["on_frames", "on_up", "on_down"])
+def test_ends_on_an_exception_on_the_way_of_a_frame(where: str) -> None:
+    """Twisted catches what a socket's reads and writes raise, and only writes it to its log."""
+    with service(where) as running:
+        out, err = running.communicate(timeout=20)
+    assert out == "ready\ncalled\n"
+    assert running.returncode == ExitCode.BUG
+    assert "unexpected exception exception=ZeroDivisionError" in err
+    assert "hushmill made a mistake (ZeroDivisionError)" in err
+
+
+@pytest.mark.parametrize("where", ["on_frames", "on_up", "on_down"])
+def test_ends_as_a_handler_asked(where: str) -> None:
+    with service(where, "user") as running:
+        out, err = running.communicate(timeout=20)
+    assert out == "ready\ncalled\n"
+    assert running.returncode == ExitCode.SECURITY_STOP
+    assert err.endswith("The disk is full.\n")
 
 
 def test_says_what_an_operator_can_mend() -> None:

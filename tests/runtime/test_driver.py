@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 from twisted.internet.task import Clock
 
+from hushmill.drops import Drop
+from hushmill.errors import PeerError
 from hushmill.runtime import Driver
 
 
@@ -21,6 +23,8 @@ class Alarm:
             self.deadlines.append(float(event[3:]))
         if event == "bug":
             raise RuntimeError(event)
+        if event == "peer":
+            raise PeerError(Drop.FRAME)
         return [f"{event}!", f"{event}!!"]
 
     def next_deadline(self) -> float | None:
@@ -126,9 +130,37 @@ def test_looks_again_after_the_machine_slept() -> None:
     assert bench.effects[2:] == ["ring 3600"]
 
 
-def test_lets_a_bug_through_and_stays_usable() -> None:
-    bench = Bench()
+def test_lets_a_bug_through_and_does_nothing_after_it() -> None:
+    """The core may be half way through something; what ends the process comes a moment later."""
+    bench = Bench(1.0)
+    bench.driver.start()
     with pytest.raises(RuntimeError):
         bench.driver.receive("bug")
+    bench.driver.receive("x")
+    bench.pass_time(2)
+    assert bench.effects == []
+    assert not bench.clock.getDelayedCalls()
+
+
+def test_a_bug_in_an_effect_at_a_deadline_is_the_last_too() -> None:
+    bench = Bench(0.5, 0.7)
+
+    def fail(effect: str) -> None:
+        bench.effects.append(effect)
+        raise RuntimeError(effect)
+
+    bench.driver = Driver(bench.core, fail, bench.clock, bench.clock.seconds)
+    bench.driver.start()
+    with pytest.raises(RuntimeError):
+        bench.pass_time(0.6)
+    bench.pass_time(1)
+    bench.driver.receive("x")
+    assert bench.effects == ["ring 0.5"]
+
+
+def test_lets_a_peers_error_through_and_stays_usable() -> None:
+    bench = Bench()
+    with pytest.raises(PeerError):
+        bench.driver.receive("peer")
     bench.driver.receive("x")
     assert bench.effects == ["x!", "x!!"]
