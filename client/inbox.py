@@ -8,6 +8,7 @@ from client.content import DIRECT_CONVERSATION, Message
 from client.core_events import MessageArrived, MessengerEffect
 from client.envelope import FRAGMENTS_LIMIT, Piece
 from client.fragments import fragment_count, reassemble
+from client.states import PieceSource
 from client.store import ClientStore
 from client.store_contacts import Contact
 from client.store_messages import UnshownMessage
@@ -17,7 +18,8 @@ from hushmill.errors import PeerError
 
 GAP_SECONDS = 600.0  # then later messages are shown, with a mark
 WINDOW = 1024  # sequences above the last one received without a gap
-PARTIALS_LIMIT = 1024  # fragments of unfinished messages, a contact; the next expected one is free
+# Fragments of unfinished messages, a contact and source; the next expected message is free.
+PARTIALS_LIMIT = 1024
 PARTIAL_SECONDS = 30 * 24 * 3600.0
 
 
@@ -29,8 +31,11 @@ class Inbox:
 
     # 1. pieces
 
-    def take_piece(self, contact: Contact, piece: Piece, now: float) -> bytes | None:
+    def take_piece(
+        self, contact: Contact, source: PieceSource, piece: Piece, now: float
+    ) -> bytes | None:
         """Keeps a fragment (from a hostile contact); the parcel, if it was the last one missing.
+        Only pieces of one source are put together.
 
         Raises PeerError: DUPLICATE, OVERFLOW outside the limits, SESSION for one that does not fit
         the others.
@@ -42,18 +47,21 @@ class Inbox:
         if sequence > contact.received_through + WINDOW:
             raise PeerError(Drop.OVERFLOW)
         count = fragment_count(piece.fragment)
-        known = partials.count_of(contact.id, sequence)
-        if not number < count <= FRAGMENTS_LIMIT or known not in (None, count):
+        if not number < count <= FRAGMENTS_LIMIT:
+            raise PeerError(Drop.SESSION)
+        if count == 1:
+            return reassemble([piece.fragment])
+        if partials.count_of(contact.id, source, sequence) not in (None, count):
             raise PeerError(Drop.SESSION)
         is_next = sequence == contact.received_through + 1
-        if not is_next and count > 1 and partials.count(contact.id) >= PARTIALS_LIMIT:
+        if not is_next and partials.count(contact.id, source) >= PARTIALS_LIMIT:
             raise PeerError(Drop.OVERFLOW)
-        if not partials.add(contact.id, sequence, number, count, piece.fragment, now):
+        if not partials.add(contact.id, source, sequence, number, count, piece.fragment, now):
             raise PeerError(Drop.DUPLICATE)
-        pieces = partials.pieces(contact.id, sequence)
+        pieces = partials.pieces(contact.id, source, sequence)
         if len(pieces) < count:
             return None
-        partials.remove(contact.id, sequence)
+        partials.remove(contact.id, source, sequence)
         return reassemble([fragment for _, fragment in pieces])
 
     # 2. plaintext
@@ -97,10 +105,7 @@ class Inbox:
         through = oldest - 1
         if not contact.received_through < through <= contact.received_through + WINDOW:
             return []
-        incomplete = {sequence for sequence, _ in self._store.partials.incomplete(contact.id)}
-        for sequence in incomplete:
-            if sequence <= through:
-                self._store.partials.remove(contact.id, sequence)
+        self._store.partials.remove_through(contact.id, through)
         effects = self.show(contact.id, now, passed_through=through)
         self._advance(contact.id, through)
         return effects

@@ -14,7 +14,7 @@ from client.introductions import Introductions
 from client.loops import Loops
 from client.outbox import Outbox
 from client.seal import open_fragment
-from client.states import ContactState
+from client.states import ContactState, PieceSource
 from client.store import ClientStore
 from client.store_invitations import StoredInvitation
 from hushmill.drops import Drop
@@ -103,7 +103,7 @@ class Reception:
             self._store.contacts.change_state(contact, ContactState.ACTIVE)
             effects.append(self._changed(contact))
         effects += self._inbox.pass_over(row, envelope.oldest, now)
-        effects_of_piece, reason = self._piece(contact, envelope, now)
+        effects_of_piece, reason = self._piece(contact, PieceSource.SESSION, envelope, now)
         self._courier.watch(contact, now)
         return effects + effects_of_piece, reason
 
@@ -114,13 +114,13 @@ class Reception:
         nothing is believed but what the handshake or the session proves."""
         stored = self._store.invitations.of_contact(contact)
         if self._store.sessions.exists(contact) or stored is None:
-            return self._piece(contact, envelope, now)
+            return self._piece(contact, PieceSource.INVITATION, envelope, now)
         row = self._store.contacts.numbered(contact)
         if envelope.piece is None or envelope.piece.sequence == 0:
             raise PeerError(Drop.SESSION)
         reason = None
         try:
-            parcel = self._inbox.take_piece(row, envelope.piece, now)
+            parcel = self._inbox.take_piece(row, PieceSource.INVITATION, envelope.piece, now)
             if parcel is None:
                 return [], None
             plaintext = self._introductions.welcome(stored, parcel, envelope.sender, now)
@@ -134,7 +134,7 @@ class Reception:
         return effects, reason
 
     def _piece(
-        self, contact: int, envelope: Envelope, now: float
+        self, contact: int, source: PieceSource, envelope: Envelope, now: float
     ) -> tuple[list[MessengerEffect], Drop | None]:
         """A fragment for a session. What it changed before it was refused stays changed: a whole
         parcel that does not open is forgotten, and may come again."""
@@ -145,7 +145,7 @@ class Reception:
         try:
             if piece.sequence == 0:
                 raise PeerError(Drop.SESSION)
-            parcel = self._inbox.take_piece(row, piece, now)
+            parcel = self._inbox.take_piece(row, source, piece, now)
             if parcel is None:
                 return [], None
             plaintext = self._inbox.open_parcel(row, parcel)

@@ -31,3 +31,11 @@ class InvitationState(StrEnum):
     OPEN = "open"
     USED = "used"
     EXPIRED = "expired"
+
+
+class PieceSource(StrEnum):
+    """Whose secret sealed a fragment. Pieces of the two are never put together, and those under an
+    invitation, which whoever has read it can make, take nothing from the session's."""
+
+    SESSION = "session"
+    INVITATION = "invitation"

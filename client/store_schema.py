@@ -4,7 +4,7 @@ Times are Unix seconds. Rooms that nothing fills yet are here from the first day
 devices and timers will change no meaning: conversation kind and key id, device, expiry, version.
 """
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE person (
@@ -152,12 +152,13 @@ CREATE INDEX fragment_due ON fragment (due_at);
 
 CREATE TABLE partial (
     contact INTEGER NOT NULL REFERENCES contact(id) ON DELETE CASCADE,
+    source TEXT NOT NULL,            -- whose secret sealed it: 'session' or 'invitation'
     sequence INTEGER NOT NULL,
     number INTEGER NOT NULL,
     count INTEGER NOT NULL,
     piece BLOB NOT NULL,
     arrived_at REAL NOT NULL,
-    PRIMARY KEY (contact, sequence, number)
+    PRIMARY KEY (contact, source, sequence, number)
 ) STRICT;
 
 -- Messages above `received_through` that are committed whole.

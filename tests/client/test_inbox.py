@@ -2,18 +2,21 @@
 
 import pytest
 
-from client import MailArrived, MessageArrived, Text
+from client import ContactState, MailArrived, MessageArrived, Text
 from client.content import Message
 from client.envelope import Acknowledgement, Address, Envelope, Piece
 from client.fragments import split
 from client.inbox import GAP_SECONDS, PARTIALS_LIMIT, WINDOW
+from client.receipts import acknowledgement_for
 from client.seal import deposit_id, seal_fragment
+from client.states import PieceSource
 from client.wording import encode_content, encode_parcel
 from hushmill.drops import Drop
-from hushmill.identifiers import DepositId, InboxId
+from hushmill.errors import PeerError
+from hushmill.identifiers import DepositId, InboxId, NodeNumber
 from hushmill.link import Mail, MailHandle, MailItem
 from hushmill.packet import Deposit
-from tests.client.street import House, Street, friends
+from tests.client.street import House, Street, friends, two_people
 
 
 class Sender:
@@ -200,12 +203,12 @@ def test_keeps_a_bounded_number_of_fragments_and_the_next_message_still_fits() -
         for place in range(PARTIALS_LIMIT):
             sequence = row.received_through + 2 + place // 255
             piece = Piece(sequence, place % 255, whole[place % 255])
-            assert inbox.take_piece(row, piece, street.now) is None
+            assert inbox.take_piece(row, PieceSource.SESSION, piece, street.now) is None
         one_more = Piece(row.received_through + 9, 0, whole[0])
-        with pytest.raises(Exception, match=Drop.OVERFLOW.value):
-            inbox.take_piece(row, one_more, street.now)
+        with pytest.raises(PeerError, match=Drop.OVERFLOW.value):
+            inbox.take_piece(row, PieceSource.SESSION, one_more, street.now)
         following = Piece(row.received_through + 1, 0, whole[0])
-        assert inbox.take_piece(row, following, street.now) is None
+        assert inbox.take_piece(row, PieceSource.SESSION, following, street.now) is None
 
 
 def test_a_message_that_does_not_open_is_dropped_and_later_ones_still_come() -> None:
@@ -262,3 +265,80 @@ def test_an_unseen_oldest_beyond_the_window_changes_nothing() -> None:
     sender.say(sender.first, "hello", oldest=2**32 - 1)
     assert bob.store.contacts.numbered(1).received_through == sender.first
     assert len(bob.messenger.inbox()) == 1
+
+
+class Thief:
+    """Somebody who has read the invitation that Bob answered, and knows Bob's inbox."""
+
+    def __init__(self, sender: Sender) -> None:
+        self.sender = sender
+        (stored,) = sender.bob.store.invitations.receive_secrets(0)
+        self.secret = stored[1]
+
+    def give(self, sequence: int, number: int, fragment: bytes) -> None:
+        format_ = self.sender.format
+        deposit = deposit_id(self.secret, sequence, number)
+        address = Address(NodeNumber(3), InboxId(bytes(32)), 99)
+        envelope = Envelope(address, 1, Acknowledgement(0, ()), Piece(sequence, number, fragment))
+        sealed = seal_fragment(self.secret, deposit, format_.encode(envelope))
+        live = self.sender.bob.store.mailbox.live().inbox
+        assert self.sender.give(Deposit(live, deposit, sealed)) == []
+
+
+def test_pieces_under_an_invitation_do_not_block_the_sessions() -> None:
+    """Whatever a thief of the invitation sends first, the contact's messages open; and no
+    acknowledgement ends the tries of a fragment that only the thief has sent."""
+    _, bob, sender = meeting()
+    thief, first = Thief(sender), sender.first
+    texts = ["x", "y" * 5000, "z" * 5000, "w" * 9000]
+    for sequence in range(first, first + len(texts)):
+        for number, head in ((1, 1), (0, 1), (3, 2)):
+            thief.give(sequence, number, bytes((head,)) + bytes(sender.format.fragment_bytes - 1))
+    receipt = acknowledgement_for(bob.store, bob.store.contacts.numbered(1), 64)
+    assert receipt == Acknowledgement(first - 1, ())
+    for place, text in enumerate(texts):
+        fragments = sender.fragments(text)
+        shown = [
+            sender.give(sender.deposit(first + place, number, fragment))
+            for number, fragment in enumerate(fragments)
+        ]
+        assert shown == [[]] * (len(fragments) - 1) + [[text]]
+    assert bob.query("SELECT count(*) FROM partial") == [(0,)]
+
+
+def test_a_flood_under_an_invitation_takes_no_room_from_the_session() -> None:
+    street, bob, sender = meeting()
+    row, inbox = bob.store.contacts.numbered(1), bob.messenger._inbox
+    junk = b"\x08" + bytes(sender.format.fragment_bytes - 1)
+    with bob.store.transaction():
+        for place in range(PARTIALS_LIMIT):
+            piece = Piece(sender.first + 1 + place // 255, place % 255, junk)
+            inbox.take_piece(row, PieceSource.INVITATION, piece, street.now)
+        one_more = Piece(sender.first + 9, 0, junk)
+        with pytest.raises(PeerError, match=Drop.OVERFLOW.value):
+            inbox.take_piece(row, PieceSource.INVITATION, one_more, street.now)
+    halves = sender.fragments("x" * 5000)
+    for number in (0, 1):
+        sender.give(sender.deposit(sender.first + 9, number, halves[number]))
+    assert drops(bob) == {}
+    assert bob.store.partials.received(1) == [sender.first + 9]
+
+
+def test_early_messages_under_the_invitation_still_arrive_after_the_session_began() -> None:
+    """Sealed once, they stay under the invitation's secret in every later try."""
+    street, alice, bob = two_people()
+    invitation = alice.messenger.invite("bob", street.now)
+    alice.messenger.send("bob", Text("first" * 2000), street.now)
+    alice.messenger.send("bob", Text("second"), street.now)
+    alice.acted()
+    bob.messenger.add(invitation.text(), "alice", street.now)
+    bob.acted()
+    street.weather.loss = 0.5
+    assert street.run_until(lambda: bob.state_of("alice") is ContactState.ACTIVE, 900)
+    assert street.run_until(lambda: alice.state_of("bob") is ContactState.ACTIVE, 900)
+    alice.messenger.send("bob", Text("third" * 2000), street.now)
+    alice.acted()
+    street.weather.loss = 0.2
+    assert street.run_until(lambda: len(bob.texts) == 3, 3600)
+    assert bob.texts == ["first" * 2000, "second", "third" * 2000]
+    assert bob.query("SELECT count(*) FROM partial") == [(0,)]
