@@ -19,6 +19,7 @@ INBOX_ROWS = LIVE_INBOXES + INVITATION_INBOXES + CLOSED_INBOXES
 ITEM_HOURS = 30 * 24
 TOMBSTONE_HOURS = 15 * 24  # a sender's retries end after 14 days
 ACCOUNT_IDLE_HOURS = 90 * 24  # an account that nobody used for so long is removed
+ACCOUNT_UNUSED_HOURS = 48  # one that never registered an inbox is removed so soon
 EXPIRY_SLACK_HOURS = 3  # so that a clock that steps by two hours loses nothing early
 BUCKET_DEPTH = 128
 BUCKET_RATE_FACTOR = 1.1

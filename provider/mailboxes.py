@@ -341,13 +341,21 @@ class Mailboxes:
                     self._close(inbox, _hour(now))
             items = self._store.expire_items(hour, rows)
             tombstones = self._store.expire_tombstones(hour, rows)
-            accounts = self._store.expire_accounts(hour - limits.ACCOUNT_IDLE_HOURS, rows)
+            accounts = [] if self._is_full else self._expire_accounts(hour)
         except NoRoomError:
             self._apply_again_without_deposits(now)
             return False
         for account in accounts:
             self._answer_inboxes.forget(account)
         return max(len(inboxes), items, tombstones, len(accounts)) >= rows
+
+    def _expire_accounts(self, hour: int) -> list[int]:
+        """Not without room: nobody's use could be noted then."""
+        return self._store.expire_accounts(
+            hour - limits.ACCOUNT_IDLE_HOURS,
+            hour - limits.ACCOUNT_UNUSED_HOURS,
+            limits.EXPIRY_ROWS,
+        )
 
     def forget_old_log(self) -> None:
         """Overwrites what the store's log still holds of deleted rows. Only after `commit`."""

@@ -68,9 +68,7 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class StoreCounts:
     accounts: int
-    inboxes: int
     items: int
-    tombstones: int
 
 
 class MailboxStore:
@@ -161,7 +159,7 @@ class MailboxStore:
         return None if row is None else cast(int, row[0])
 
     def account_count(self) -> int:
-        return self._number("SELECT count(*) FROM accounts")
+        return self._number("SELECT accounts FROM totals")
 
     def add_account(self, key: AccountKey, hour: int) -> int:
         """The new account's number; the key must be new."""
@@ -191,7 +189,8 @@ class MailboxStore:
         return [_inbox(row) for row in rows]
 
     def add_inbox(self, account: int, inbox: InboxId, kind: InboxKind, expires_hour: int) -> None:
-        """Registers a new inbox as the account's newest; the id must be free."""
+        """Registers a new inbox as the account's newest; the id must be free. From now on the
+        account counts as used."""
         self._write(
             "INSERT INTO inboxes (inbox, account, kind, expires_hour, age) VALUES (?1, ?2, ?3, ?4,"
             " (SELECT coalesce(max(age), 0) + 1 FROM inboxes WHERE account = ?2))",
@@ -200,6 +199,7 @@ class MailboxStore:
             int(kind),
             expires_hour,
         )
+        self._write("UPDATE accounts SET is_used = 1 WHERE account = ? AND NOT is_used", account)
 
     def change_inbox(self, inbox: InboxId, kind: InboxKind, expires_hour: int) -> None:
         self._write(
@@ -335,10 +335,13 @@ class MailboxStore:
             )
         return len(rows)
 
-    def expire_accounts(self, hour: int, limit: int) -> list[int]:
-        """Removes up to `limit` accounts last used at or before `hour`, with all they had."""
+    def expire_accounts(self, hour: int, unused_hour: int, limit: int) -> list[int]:
+        """Removes up to `limit` accounts last used at or before `hour`, or `unused_hour` if they
+        never registered an inbox, with all they had."""
         rows = self._connection.execute(
-            "SELECT account FROM accounts WHERE used_hour <= ? LIMIT ?", (hour, limit)
+            "SELECT account FROM accounts WHERE used_hour <= ?1"
+            " UNION SELECT account FROM accounts WHERE is_used = 0 AND used_hour <= ?2 LIMIT ?3",
+            (hour, unused_hour, limit),
         ).fetchall()
         for (account,) in rows:
             self._write("DELETE FROM accounts WHERE account = ?", account)
@@ -347,12 +350,8 @@ class MailboxStore:
     # -- counts and plumbing
 
     def counts(self) -> StoreCounts:
-        return StoreCounts(
-            accounts=self.account_count(),
-            inboxes=self._number("SELECT count(*) FROM inboxes WHERE kind != ?", InboxKind.CLOSED),
-            items=self._number("SELECT coalesce(sum(items), 0) FROM accounts"),
-            tombstones=self._number("SELECT coalesce(sum(tombstones), 0) FROM accounts"),
-        )
+        """One row is read, however much is stored."""
+        return StoreCounts(self.account_count(), self._number("SELECT items FROM totals"))
 
     def _write(self, statement: str, *values: SqlValue) -> None:
         with _disk_errors():

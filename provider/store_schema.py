@@ -1,16 +1,18 @@
 """The tables of the mailbox database. Spec: docs/spec/mailbox.md (Storage)."""
 
 APPLICATION_ID = 0x68756D62  # "humb"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE accounts (
     account INTEGER PRIMARY KEY AUTOINCREMENT,
     key BLOB NOT NULL UNIQUE,
     used_hour INTEGER NOT NULL,
+    is_used INTEGER NOT NULL DEFAULT 0, -- it registered an inbox
     items INTEGER NOT NULL DEFAULT 0,
     tombstones INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX accounts_by_use ON accounts (used_hour);
+CREATE INDEX accounts_unused ON accounts (used_hour) WHERE is_used = 0;
 CREATE TABLE inboxes (
     inbox BLOB PRIMARY KEY,
     account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
@@ -41,4 +43,17 @@ CREATE TABLE tombstones (
 );
 CREATE INDEX tombstones_by_account ON tombstones (account, expires_hour);
 CREATE INDEX tombstones_by_expiry ON tombstones (expires_hour);
+CREATE TABLE totals ( -- one row
+    accounts INTEGER NOT NULL,
+    items INTEGER NOT NULL
+);
+INSERT INTO totals VALUES (0, 0);
+CREATE TRIGGER account_comes AFTER INSERT ON accounts
+    BEGIN UPDATE totals SET accounts = accounts + 1; END;
+CREATE TRIGGER account_goes AFTER DELETE ON accounts
+    BEGIN UPDATE totals SET accounts = accounts - 1; END;
+CREATE TRIGGER item_comes AFTER INSERT ON items
+    BEGIN UPDATE totals SET items = items + 1; END;
+CREATE TRIGGER item_goes AFTER DELETE ON items
+    BEGIN UPDATE totals SET items = items - 1; END;
 """

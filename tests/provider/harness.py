@@ -235,6 +235,13 @@ class Client:
         )
 
 
+def tombstones(provider: ProviderInTime) -> int:
+    """Of all accounts."""
+    count = provider.store._connection.execute("SELECT count(*) FROM tombstones").get
+    assert isinstance(count, int)
+    return count
+
+
 def inbox_id(number: int) -> InboxId:
     return InboxId(number.to_bytes(32, "big"))
 

@@ -13,6 +13,7 @@ from tests.provider.harness import (
     connected,
     deposit_id,
     inbox_id,
+    tombstones,
 )
 
 
@@ -27,7 +28,7 @@ def test_hands_out_a_deposit_and_deletes_it_when_its_handle_comes() -> None:
     assert provider.items() == 1
     alice.delete(item.handle)
     assert provider.items() == 0
-    assert provider.store.counts().tombstones == 1
+    assert tombstones(provider) == 1
 
 
 def test_nothing_is_handed_out_or_acknowledged_before_the_commit() -> None:

@@ -3,14 +3,21 @@
 import pytest
 
 from hushmill.drops import Drop
-from hushmill.identifiers import Epoch
+from hushmill.identifiers import AccountKey, Epoch
 from hushmill.link import InboxOperation
 from mixnode import ConsensusChanged
-from provider import ClientGone, Limits
+from provider import ClientGone, Limits, NoReserve
 from provider import limits as constants
 from provider.store import InboxKind
 from tests.mixnode.network import PARAMETERS
-from tests.provider.harness import Client, ProviderInTime, connected, deposit_id, inbox_id
+from tests.provider.harness import (
+    Client,
+    ProviderInTime,
+    connected,
+    deposit_id,
+    inbox_id,
+    tombstones,
+)
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -36,6 +43,10 @@ def later(provider: ProviderInTime, seconds: float, client: Client | None = None
     provider.run(2 * HOUR)
     if client is not None:
         client.connect()
+
+
+def is_full(provider: ProviderInTime) -> bool:
+    return provider.core.is_full
 
 
 def takes(provider: ProviderInTime, number: int) -> bool:
@@ -167,7 +178,7 @@ def test_the_oldest_tombstone_above_the_limit_is_forgotten() -> None:
         assert item is not None
         alice.delete(item.handle)
         later(provider, 0.0, alice)
-    assert provider.store.counts().tombstones == 2
+    assert tombstones(provider) == 2
     for number in range(3):
         provider.deposit(inbox_id(1), deposit_id(number))
     assert [item.deposit for item in alice.fetch_all()] == [deposit_id(0)]
@@ -185,7 +196,7 @@ def test_tombstones_last_15_days() -> None:
     provider.deposit(inbox_id(1), deposit_id(1))
     assert alice.fetch_all() == []
     later(provider, 8 * HOUR, alice)
-    assert provider.store.counts().tombstones == 0
+    assert tombstones(provider) == 0
 
 
 def test_items_last_30_days() -> None:
@@ -239,6 +250,40 @@ def test_an_account_that_nobody_used_for_90_days_is_removed_with_all_it_had() ->
     assert provider.store.account_count() == 1, "alice's session, still there, is use"
     assert not takes(provider, 2)
     assert takes(provider, 1)
+
+
+def test_an_account_that_never_registered_an_inbox_is_removed_after_48_hours() -> None:
+    provider = ProviderInTime()
+    alice, opened, present = (connected(provider, name) for name in ("alice", "opened", "present"))
+    alice.register(inbox_id(1))
+    for client in (alice, opened):
+        provider.give(ClientGone(client.session))
+    later(provider, 47 * HOUR)
+    assert provider.store.account_count() == 3
+    later(provider, 4 * HOUR)
+    assert provider.store.account_count() == 2
+    keys = [client.key.public.raw for client in (alice, present)]
+    assert all(provider.store.account_number(AccountKey(key)) for key in keys)
+    assert opened.connect() is not None, "it may come again"
+
+
+def test_without_room_no_account_is_removed_since_no_use_could_be_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = ProviderInTime()
+    alice = connected(provider)
+    alice.register(inbox_id(1))
+    monkeypatch.setattr(NoReserve, "is_held", lambda _self: False)
+    alice.ask()
+    assert is_full(provider)
+    later(provider, 91 * DAY)
+    assert provider.store.account_count() == 1
+    assert alice.ask().item is None
+    monkeypatch.undo()
+    later(provider, 1 * DAY)
+    later(provider, 1 * DAY)
+    assert not is_full(provider)
+    assert provider.store.account_count() == 1
 
 
 def test_expiry_takes_more_than_one_pass_when_there_is_much(
