@@ -235,6 +235,9 @@ class ProviderCore:
     # -- 3. its mailbox
 
     def _control(self, session: ClientSession, account: int, control: Control, now: float) -> None:
+        handles = [handle for handle in control.handles if handle != NO_HANDLE]
+        if handles or control.operation is not InboxOperation.NONE:
+            session.has_pending = True  # before anything of it is done
         self._mailboxes.register_answer_inbox(account, control.one_time_inbox)
         match control.operation:
             case InboxOperation.NONE:
@@ -248,11 +251,8 @@ class ProviderCore:
                 self._mailboxes.apply(RemoveInbox(account, control.inbox), now)
             case _:
                 assert_never(control.operation)
-        handles = [handle for handle in control.handles if handle != NO_HANDLE]
         for handle in handles:
             self._mailboxes.apply(Delete(account, handle), now)
-        if handles or control.operation is not InboxOperation.NONE:
-            session.has_pending = True
 
     def _deposit_delivered(self, mix_effects: list[MixEffect], now: float) -> list[ProviderEffect]:
         effects: list[ProviderEffect] = []

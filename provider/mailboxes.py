@@ -4,10 +4,14 @@ Every change is an operation: applied at once, durable after `commit`. The opera
 commit are remembered, so that when there is no room left they can be applied again without those
 that need room: deposits and new accounts are then refused and counted, everything else, deletion
 first of all, goes on. Nothing here tells a depositor anything.
+
+Any other error of the store is the end: nobody knows then what of the uncommitted is still there,
+so from there on every change and every commit raises it again, and nothing is answered.
 """
 
 from collections import Counter, OrderedDict, deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -108,6 +112,7 @@ class Mailboxes:
         self._batch: list[Operation] = []
         self._is_full = not self._has_room()
         self._is_lost = False
+        self._failure: Exception | None = None
 
     # -- the road of a change
 
@@ -115,6 +120,23 @@ class Mailboxes:
     def is_full(self) -> bool:
         """Whether deposits and new accounts are refused for want of room."""
         return self._is_full
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the store raised: nothing can be committed any more."""
+        return self._failure is not None
+
+    @contextmanager
+    def _or_never_again(self) -> Iterator[None]:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            yield
+        except Exception as error:
+            self._failure = error
+            with suppress(Exception):
+                self._store.abandon()
+            raise
 
     @property
     def is_dirty(self) -> bool:
@@ -127,14 +149,19 @@ class Mailboxes:
             self._drops[Drop.NO_ROOM] += 1
             return
         self._batch.append(operation)
-        try:
-            self._perform(operation, now, self._drops)
-        except NoRoomError:
-            self._apply_again_without_deposits(now)
+        with self._or_never_again():
+            try:
+                self._perform(operation, now, self._drops)
+            except NoRoomError:
+                self._apply_again_without_deposits(now)
 
     def commit(self, now: float) -> bool:
         """Makes everything applied durable. False if there was no room even for deletions: then
         nothing since the last commit happened, and who asked for it must be told or cut off."""
+        with self._or_never_again():
+            return self._commit(now)
+
+    def _commit(self, now: float) -> bool:
         try:
             self._store.commit()
         except NoRoomError:
@@ -322,7 +349,9 @@ class Mailboxes:
     def note_use(self, account: int, now: float) -> None:
         """The account was used in this hour: it is kept for 90 days more."""
         hour = _hour(now)
-        if self._store.used_hour(account) < hour and not self._is_full:
+        with self._or_never_again():
+            if self._is_full or self._store.used_hour(account) >= hour:
+                return
             try:
                 self._store.touch_account(account, hour)
             except NoRoomError:
@@ -330,6 +359,10 @@ class Mailboxes:
 
     def expire(self, now: float) -> bool:
         """Removes some of what is past its time; whether there may be more to remove."""
+        with self._or_never_again():
+            return self._expire(now)
+
+    def _expire(self, now: float) -> bool:
         hour = _hour(now) - limits.EXPIRY_SLACK_HOURS
         rows = limits.EXPIRY_ROWS
         try:
@@ -359,11 +392,12 @@ class Mailboxes:
 
     def forget_old_log(self) -> None:
         """Overwrites what the store's log still holds of deleted rows. Only after `commit`."""
-        try:
-            self._store.forget_old_log()
-        except NoRoomError:
-            self._is_full = True
-            self._reserve.release()
+        with self._or_never_again():
+            try:
+                self._store.forget_old_log()
+            except NoRoomError:
+                self._is_full = True
+                self._reserve.release()
 
 
 class _AnswerInboxes:

@@ -158,7 +158,7 @@ class ProviderService:
         """What is not yet durable is made so: nobody was told of it, but it need not come again."""
         if self._listener is not None:
             self._listener.stop()
-        if self._mailboxes is not None:
+        if self._mailboxes is not None and not self._mailboxes.has_failed:
             self._mailboxes.commit(now())
         self._store.close()
 
