@@ -11,7 +11,7 @@ from typing import Protocol
 from hushmill.parameters import Parameters
 
 LAYERS_LIMIT = 8
-NODES_LIMIT = 1024
+NODES_LIMIT = 800  # of whose longest descriptors a vote still fits a directory message
 
 
 class Placed(Protocol):

@@ -62,10 +62,13 @@ from pki.voting import (
     VoteBody,
     document_of,
     open_vote,
+    read_vote,
     sign_vote,
+    verify_vote,
 )
 
 DOCUMENTS_KEPT = 8  # older ones are forgotten; a client that asks for them gets "not found"
+_SHARE_BYTES_LIMIT = 1 << 13
 
 
 class State(StrEnum):
@@ -138,8 +141,8 @@ class AuthorityCore:
                     self._effects.append(Reply(session, self._find(epoch)))
                 case VoteArrived(data):
                     self._take_vote(data)
-                case ShareArrived(data):
-                    self._take_share(data)
+                case ShareArrived(authority, data):
+                    self._take_share(authority, data)
                 case DocumentArrived(data):
                     self._take_document(data)
                 case PeerUp(authority):
@@ -310,20 +313,27 @@ class AuthorityCore:
         return NotFound() if data is None else DocumentFound(data)
 
     def _take_vote(self, data: bytes) -> None:
-        vote = open_vote(self._genesis, data, self._kem, self._book.held)
-        self._check_near(vote.epoch)
-        # The first vote stands: a second one from the same authority is not looked at.
-        self._votes.setdefault(vote.epoch, {}).setdefault(vote.authority, vote)
+        claimed = read_vote(self._genesis, data)
+        authority, epoch = claimed.body.authority, claimed.body.epoch
+        self._check_near(epoch)
+        # The first vote stands, and the own one is made here: nothing is verified for another.
+        if authority == self._number or authority in self._votes.get(epoch, {}):
+            return
+        vote = verify_vote(self._genesis, claimed, self._kem, self._book.held)
+        self._votes.setdefault(epoch, {})[authority] = vote
 
-    def _take_share(self, data: bytes) -> None:
-        share = codec.decode(data, ShareBody, 1 << 13)
+    def _take_share(self, source: int, data: bytes) -> None:
+        """Held unverified, one of each authority, until the own body is there to check it with."""
+        share = codec.decode(data, ShareBody, _SHARE_BYTES_LIMIT)
         if share.network_id != self._genesis.network_id:
             raise PeerError(Drop.DOCUMENT)
-        if share.authority >= len(self._genesis.authorities) or share.authority == self._number:
+        if share.authority != source or source == self._number:
             raise PeerError(Drop.DOCUMENT)
         self._check_near(share.epoch)
-        # Its signature is checked against the own body, which may not be there yet.
-        self._shares.setdefault(share.epoch, {})[share.authority] = share
+        if share.epoch == self._target and source in self._verified:
+            return
+        # The first one stands until it is found wrong: later junk does not replace it.
+        self._shares.setdefault(share.epoch, {}).setdefault(source, share)
 
     def _take_document(self, data: bytes) -> None:
         consensus = verify_consensus(self._genesis, data)
@@ -362,13 +372,15 @@ class AuthorityCore:
             raise PeerError(Drop.STALE)
 
     def _valid_shares(self) -> list[SignatureShare]:
-        """Shares over the own body, by rising authority; each is verified once."""
+        """Shares over the own body, by rising authority; each is verified once. A wrong one is
+        forgotten, so that its authority can still send the right one."""
         body = self._require_body()
         digest = consensus_digest(body)
-        waiting = self._shares.get(self._target, {})
-        for authority in [number for number, share in waiting.items() if share.digest == digest]:
-            share = SignatureShare(authority, waiting.pop(authority).signature)
+        for authority, held in self._shares.pop(self._target, {}).items():
+            share = SignatureShare(authority, held.signature)
             try:
+                if held.digest != digest:
+                    raise PeerError(Drop.DOCUMENT)
                 verify_share(self._genesis, share, body)
             except PeerError as error:
                 self._effects.append(Dropped(error.reason))

@@ -36,8 +36,9 @@ class VoteArrived:
 
 @dataclass(frozen=True, slots=True)
 class ShareArrived:
-    """A share over a link of an authority."""
+    """A share over the link that `authority` is pinned to; shares are not relayed."""
 
+    authority: int
     data: bytes
 
 

@@ -93,6 +93,8 @@ def open_descriptor(genesis: Genesis, data: bytes, kem: Kem) -> Descriptor:
     if (descriptor.client_port == 0) != (node.role == "mix"):
         raise PeerError(Drop.DOCUMENT)
     check_keys(descriptor.keys, DESCRIPTOR_KEYS_LIMIT)
+    if any(key.raw == descriptor.key_hash for key in descriptor.keys):
+        raise PeerError(Drop.DOCUMENT)  # a document in which one key stands twice is not valid
     genesis.node_keys[descriptor.number].verify(Label.DESCRIPTOR, signed.signature, signed.body)
     for key in descriptor.keys:
         try:

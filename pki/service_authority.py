@@ -1,13 +1,11 @@
 """An authority as a process: AuthorityCore on links, database, clock and a status file.
 
-Links in: from anybody, each with few and short messages; from the other authorities (by their
-pinned key) votes, shares and documents too. Links out: one to each other authority.
+Links in are `Visitors`; links out are one to each other authority.
 Spec: docs/spec/directory.md (Authorities' links).
 """
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import assert_never
 
 import msgspec
@@ -15,7 +13,6 @@ import msgspec
 from hushmill.crypto import kem_named
 from hushmill.drops import Drop
 from hushmill.errors import ExitCode, PeerError, UserError
-from hushmill.identifiers import KeyHash
 from hushmill.link import (
     DIRECTORY_FRAME_BYTES,
     DirectoryMessage,
@@ -23,13 +20,8 @@ from hushmill.link import (
     FetchDocument,
     LinkClass,
     MessageAssembler,
-    MessageCutter,
     NotFound,
-    PublishDescriptor,
-    Share,
-    Vote,
     decode_directory,
-    encode_directory,
 )
 from hushmill.runtime import (
     Connector,
@@ -51,29 +43,23 @@ from pki.authority import AuthorityCore, State
 from pki.authority_events import (
     AuthorityEffect,
     AuthorityEvent,
-    DescriptorOffered,
     DocumentArrived,
-    DocumentAsked,
     Dropped,
     KeepDescriptor,
     KeepDocument,
     PeerUp,
     Reply,
-    ShareArrived,
     ToAll,
     ToAuthority,
-    VoteArrived,
 )
 from pki.authority_folder import DATABASE_FILE, STATUS_FILE, AuthorityFolder
-from pki.descriptor import DESCRIPTOR_BYTES_LIMIT
 from pki.epochs import epoch_at, next_epoch
 from pki.genesis import GenesisAuthority
+from pki.service_visitors import VISITOR_LIMITS, SharedFrames, Visitors
 from pki.store import AuthorityStore
 
 STATUS_SECONDS = 5.0
-_MESSAGES_PER_LINK = 16  # from anybody who is not an authority
-_PUBLIC_IDLE_SECONDS = 20.0
-_LINK_BYTES = 16 << 20  # a document waits here for a slow reader, and a vote for a slow authority
+_LINK_BYTES = 16 << 20  # a document and a vote wait here for a slow authority
 _LISTENER_LIMITS = ListenerLimits(proven=512, unproven=128, per_address=64)
 
 _log = logging.getLogger(__name__)
@@ -93,16 +79,6 @@ class AuthorityStatus(msgspec.Struct, frozen=True, kw_only=True):
     written_at: float
 
 
-@dataclass(slots=True)
-class _Visitor:
-    """One link that came in. `authority` is the number of the authority that it is pinned to."""
-
-    session: int
-    authority: int | None
-    assembler: MessageAssembler
-    messages: int = field(default=0)
-
-
 class AuthorityService:
     """From `start` to `stop`."""
 
@@ -111,10 +87,6 @@ class AuthorityService:
         self._folder = folder
         self._genesis = folder.genesis
         self._refused: Counter[Drop] = Counter()
-        self._visitors: dict[FrameLink, _Visitor] = {}
-        self._sessions: dict[int, FrameLink] = {}
-        self._next_session = 0
-        self._cutter = MessageCutter()
         self._timers: dict[str, DelayedCall] = {}
         self._listener: Listener | None = None
         self._store = AuthorityStore(folder.path / DATABASE_FILE, self._genesis.network_id)
@@ -130,9 +102,16 @@ class AuthorityService:
         self._driver: Driver[AuthorityEvent, AuthorityEffect] = Driver(
             self._core, self._perform, reactor
         )
-        self._by_key_hash = {
-            authority.key_hash: authority.number for authority in self._genesis.authorities
-        }
+        self._frames = SharedFrames()
+        self._visitors = Visitors(
+            {
+                authority.key_hash: authority.number
+                for authority in self._genesis.authorities
+                if authority.number != folder.number
+            },
+            self._frames,
+            self._driver.receive,
+        )
         self._peers = {
             authority.number: self._connector(authority)
             for authority in self._genesis.authorities
@@ -150,9 +129,11 @@ class AuthorityService:
                 self._folder.identity,
                 LinkClass.DIRECTORY,
                 DIRECTORY_FRAME_BYTES,
-                LinkHandlers(self._came, self._opened, self._closed, self._count),
+                LinkHandlers(
+                    self._visitors.came, self._visitors.opened, self._visitors.closed, self._count
+                ),
                 is_welcome=lambda peer: True,
-                link_limits=LinkLimits(idle_seconds=_PUBLIC_IDLE_SECONDS, unsent_bytes=_LINK_BYTES),
+                link_limits=VISITOR_LIMITS,
                 listener_limits=_LISTENER_LIMITS,
             )
         except Exception as error:
@@ -180,50 +161,6 @@ class AuthorityService:
             self._listener.stop()
         self._store.close()
         (self._folder.path / STATUS_FILE).unlink(missing_ok=True)
-
-    # ── links in ─────────────────────────────────────────────────────────────────────────────
-
-    def _opened(self, link: FrameLink) -> None:
-        authority = self._authority_of(link.peer_hash)
-        if authority is None:
-            assembler = MessageAssembler(DESCRIPTOR_BYTES_LIMIT + 1)
-        else:
-            assembler = MessageAssembler()
-            link.allow_idle(None)
-        self._next_session += 1
-        self._visitors[link] = _Visitor(self._next_session, authority, assembler)
-        self._sessions[self._next_session] = link
-
-    def _closed(self, link: FrameLink) -> None:
-        visitor = self._visitors.pop(link, None)
-        if visitor is not None:
-            self._sessions.pop(visitor.session, None)
-
-    def _came(self, link: FrameLink, frames: list[bytes]) -> None:
-        visitor = self._visitors[link]
-        for frame in frames:
-            message = visitor.assembler.add(frame)
-            if message is not None:
-                self._driver.receive(self._event_of(visitor, decode_directory(message)))
-
-    def _event_of(self, visitor: _Visitor, message: DirectoryMessage) -> AuthorityEvent:
-        """Raises PeerError(FRAME), which ends the link, for what this peer may not say."""
-        visitor.messages += 1
-        if visitor.authority is None and visitor.messages > _MESSAGES_PER_LINK:
-            raise PeerError(Drop.RATE)
-        match message:
-            case PublishDescriptor(data):
-                return DescriptorOffered(visitor.session, data)
-            case FetchDocument(epoch):
-                return DocumentAsked(visitor.session, epoch)
-            case Vote(data) if visitor.authority is not None:
-                return VoteArrived(data)
-            case Share(data) if visitor.authority is not None:
-                return ShareArrived(data)
-            case DocumentFound(data) if visitor.authority is not None:
-                return DocumentArrived(data)
-            case _:
-                raise PeerError(Drop.FRAME)
 
     # ── links out ────────────────────────────────────────────────────────────────────────────
 
@@ -292,13 +229,12 @@ class AuthorityService:
     def _perform(self, effect: AuthorityEffect) -> None:
         match effect:
             case Reply(session, message):
-                link = self._sessions.get(session)
-                if link is not None:
-                    self._send(link, message)
+                self._visitors.answer(session, message)
             case ToAll(message):
+                frames = self._frames.of(message)
                 for connector in self._peers.values():
                     if connector.link is not None:
-                        self._send(connector.link, message)
+                        connector.link.send(frames)
             case ToAuthority(authority, message):
                 peer = self._peers[authority].link
                 if peer is not None:
@@ -314,10 +250,7 @@ class AuthorityService:
                 assert_never(effect)
 
     def _send(self, link: FrameLink, message: DirectoryMessage) -> None:
-        link.send(self._cutter.cut(encode_directory(message)))
-
-    def _authority_of(self, peer: KeyHash | None) -> int | None:
-        return None if peer is None else self._by_key_hash.get(peer)
+        link.send(self._frames.of(message))
 
     def _count(self, reason: Drop, count: int) -> None:
         self._refused[reason] += count

@@ -74,6 +74,14 @@ class ShareBody(
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedVote:
+    """A vote whose form is right and whose signatures nobody has looked at."""
+
+    body: VoteBody
+    signed: SignedVote
+
+
+@dataclass(frozen=True, slots=True)
 class OpenVote:
     """A vote whose signature and descriptors hold."""
 
@@ -89,14 +97,9 @@ def sign_vote(body: VoteBody, key: SigningKey) -> bytes:
     return codec.encode(SignedVote(data, key.sign(Label.VOTE, data)))
 
 
-def open_vote(
-    genesis: Genesis, data: bytes, kem: Kem, known: Mapping[bytes, Descriptor]
-) -> OpenVote:
-    """The vote in `data`; descriptors in `known` were opened before and are not opened again.
-
-    Raises PeerError(DOCUMENT) for a wrong signer or network, and for the whole vote when one
-    descriptor in it is not valid, not admitted, out of order, or shares a key with another.
-    """
+def read_vote(genesis: Genesis, data: bytes) -> ClaimedVote:
+    """The form of the vote in `data`, without any public-key work: enough to recognise a vote that
+    is not wanted. Raises PeerError(DOCUMENT)."""
     signed = codec.decode(data, SignedVote, VOTE_BYTES_LIMIT)
     body = codec.decode(signed.body, VoteBody, VOTE_BYTES_LIMIT)
     if body.network_id != genesis.network_id or body.authority >= len(genesis.authorities):
@@ -106,6 +109,18 @@ def open_vote(
     for head in (body.published, body.signed):
         if head != NO_HEAD and (head.epoch >= body.epoch or head.digest == NO_DOCUMENT):
             raise PeerError(Drop.DOCUMENT)
+    return ClaimedVote(body, signed)
+
+
+def verify_vote(
+    genesis: Genesis, claimed: ClaimedVote, kem: Kem, known: Mapping[bytes, Descriptor]
+) -> OpenVote:
+    """The vote, opened; descriptors in `known` were opened before and are not opened again.
+
+    Raises PeerError(DOCUMENT) for a wrong signer, and for the whole vote when one descriptor in it
+    is not valid, not admitted, out of order, or shares a key with another.
+    """
+    body, signed = claimed.body, claimed.signed
     genesis.authority_keys[body.authority].verify(Label.VOTE, signed.signature, signed.body)
     opened = tuple(
         known[raw] if raw in known else open_descriptor(genesis, raw, kem)
@@ -117,8 +132,15 @@ def open_vote(
     return OpenVote(body.authority, body.epoch, frozenset({body.published, body.signed}), opened)
 
 
+def open_vote(
+    genesis: Genesis, data: bytes, kem: Kem, known: Mapping[bytes, Descriptor]
+) -> OpenVote:
+    """`read_vote` and `verify_vote`."""
+    return verify_vote(genesis, read_vote(genesis, data), kem, known)
+
+
 def has_shared_key(descriptors: Iterable[Descriptor]) -> bool:
-    """Whether two of the descriptors (of different nodes) hold one KEM key or link key."""
+    """Whether a KEM key or link key stands twice in the descriptors (of different nodes)."""
     keys = [key for descriptor in descriptors for key in keys_of(descriptor)]
     return len(set(keys)) != len(keys)
 

@@ -28,12 +28,12 @@ from pki.store import AuthorityStore
 from tests.pki.network import FIRST, START, Network
 
 
-def event_of(message: DirectoryMessage) -> AuthorityEvent:
+def event_of(source: int, message: DirectoryMessage) -> AuthorityEvent:
     match message:
         case Vote(data):
             return VoteArrived(data)
         case Share(data):
-            return ShareArrived(data)
+            return ShareArrived(source, data)
         case DocumentFound(data):
             return DocumentArrived(data)
     raise AssertionError(message)
@@ -149,5 +149,5 @@ class FourAuthorities:
         while self._wire:
             source, to, message = self._wire.popleft()
             if source not in self.down and to not in self.down:
-                event = event_of(message)
+                event = event_of(source, message)
                 self._carry_out(to, self.cores[to].receive(event, self.now))

@@ -18,7 +18,7 @@ from hushmill.link import (
 from pki.authority import TABLE, State
 from pki.authority_events import DescriptorOffered, DocumentAsked, ShareArrived, VoteArrived
 from pki.descriptor import Descriptor, SignedDescriptor, sign_descriptor
-from pki.voting import NO_HEAD, ShareBody, VoteBody, sign_vote
+from pki.voting import NO_HEAD, ShareBody, SignedVote, VoteBody, sign_vote
 from tests.pki.four_authorities import FourAuthorities
 from tests.pki.network import FIRST, START, small_network
 
@@ -209,10 +209,96 @@ def test_wrong_share_is_dropped_and_not_counted(four: FourAuthorities) -> None:
     share = next(m.data for number, m in four.said if number == 0 and isinstance(m, Share))
     as_two = share.replace(b"\x00\xce", b"\x02\xce", 1)  # authority 0 → 2
     assert as_two != share
-    four.give(0, ShareArrived(as_two))
+    four.give(0, ShareArrived(2, as_two))
     assert four.cores[0].state is State.SIGNED
     assert not four.published
     assert four.drops == [Drop.DOCUMENT]
+
+
+def one_alone(four: FourAuthorities) -> dict[int, bytes]:
+    """Authority 0 has signed and waits for shares; the right ones of 1, 2 and 3."""
+    started(four)
+    own = {n: m.data for n, m in four.said if isinstance(m, Share)}
+    four.cores[0] = FourAuthorities(NETWORK).cores[0]
+    four.published.clear()
+    four.down.update((1, 2, 3))
+    four.now = float(START)
+    four.publish_descriptors()
+    held = [NETWORK.descriptor(number) for number in NETWORK.node_keys]
+    for authority in (1, 2, 3):
+        four.give(0, VoteArrived(vote_of(authority, held)))
+    assert four.cores[0].state is State.SIGNED
+    assert not four.drops
+    return own
+
+
+def junk_share(data: bytes, **fields: object) -> bytes:
+    share = codec.decode(data, ShareBody, 1 << 13)
+    return codec.encode(msgspec.structs.replace(share, **fields))
+
+
+def test_share_counts_only_over_its_own_link(four: FourAuthorities) -> None:
+    right = one_alone(four)
+    for source in (0, 2, 3, 7):
+        four.give(0, ShareArrived(source, right[1]))
+    assert four.drops == [Drop.DOCUMENT] * 4
+    assert not four.published
+    four.give(0, ShareArrived(1, right[1]))
+    four.give(0, ShareArrived(2, right[2]))
+    assert four.cores[0].state is State.RESTING
+
+
+def test_early_share_is_not_replaced_by_later_junk(four: FourAuthorities) -> None:
+    """They come before the own document is there to check them with."""
+    right = one_alone(four)
+    four.cores[0] = FourAuthorities(NETWORK).cores[0]
+    for authority in (1, 2):
+        four.give(0, ShareArrived(authority, right[authority]))
+        four.give(0, ShareArrived(authority, junk_share(right[1], authority=authority)))
+        four.give(0, ShareArrived(authority, junk_share(right[authority], digest=bytes(32))))
+    four.publish_descriptors()
+    held = [NETWORK.descriptor(number) for number in NETWORK.node_keys]
+    for authority in (1, 2, 3):
+        four.give(0, VoteArrived(vote_of(authority, held)))
+    assert four.cores[0].state is State.RESTING
+    assert not four.drops
+
+
+@pytest.mark.parametrize("fields", [{"signature": bytes(3373)}, {"digest": b"\x07" * 32}])
+def test_wrong_share_is_forgotten_and_the_right_one_counts(
+    four: FourAuthorities, fields: dict[str, object]
+) -> None:
+    right = one_alone(four)
+    for authority in (1, 2):
+        four.give(0, ShareArrived(authority, junk_share(right[authority], **fields)))
+    assert four.drops == [Drop.DOCUMENT] * 2
+    for authority in (1, 2):
+        four.give(0, ShareArrived(authority, right[authority]))
+    assert four.cores[0].state is State.RESTING
+
+
+def test_vote_that_is_held_is_recognised_unverified(
+    four: FourAuthorities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four.down.update((1, 2, 3))
+    four.publish_descriptors()
+    held = [NETWORK.descriptor(number) for number in NETWORK.node_keys]
+    first = vote_of(1, held)
+    forged = codec.decode(first, SignedVote, 1 << 20)
+    forged = msgspec.structs.replace(forged, signature=bytes(3373))
+    four.give(0, VoteArrived(codec.encode(forged)))
+    assert four.drops == [Drop.DOCUMENT]
+    four.give(0, VoteArrived(first))
+
+    def verify(*_: object) -> None:
+        raise AssertionError("a held vote was verified")
+
+    monkeypatch.setattr("pki.authority.verify_vote", verify)
+    others = [first, vote_of(1, held[1:]), codec.encode(forged), vote_of(0, held)]
+    for data in others:
+        four.give(0, VoteArrived(data))
+    assert four.drops == [Drop.DOCUMENT]
+    assert four.cores[0].state is State.VOTING
 
 
 def test_answers_fetches(four: FourAuthorities) -> None:

@@ -75,6 +75,7 @@ KEYS = OPEN.keys
         {"keys": (KEYS[0], EpochKey(Epoch(FIRST + 1), KEYS[0].raw))},
         {"keys": (EpochKey(Epoch(FIRST), bytes(33)),)},
         {"keys": (*KEYS, EpochKey(Epoch(FIRST + 5), b"k" * 32))},
+        {"key_hash": KeyHash(KEYS[0].raw)},  # no document with it would be valid
         {"client_port": 5},
         {"host": "a b"},
         {"port": 0},

@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from hushmill import codec
 from hushmill.errors import PeerError
-from hushmill.identifiers import Epoch, NodeNumber
-from pki import ConsensusBody, sign_descriptor
+from hushmill.identifiers import NODE_NUMBER_LIMIT, Epoch, KeyHash, NetworkId, NodeNumber
+from pki import ConsensusBody, Descriptor, EpochKey, sign_descriptor
+from pki.admission import NODES_LIMIT
+from pki.descriptor import DESCRIPTOR_KEYS_LIMIT, SignedDescriptor
+from pki.fields import KEM_KEY_BYTES_LIMIT, SIGNATURE_BYTES
 from pki.voting import (
     NO_HEAD,
+    VOTE_BYTES_LIMIT,
     Head,
     OpenVote,
     SignedVote,
@@ -219,3 +223,24 @@ def test_a_known_descriptor_is_known_by_all_its_bytes() -> None:
 def test_any_bytes_give_a_vote_or_peer_error(data: bytes) -> None:
     assert is_refused(data)
     assert is_refused(codec.encode(SignedVote(data, bytes(3373))))
+
+
+def test_vote_of_the_largest_network_fits_a_message() -> None:
+    """With the longest host, five keys of the longest suite, and the largest numbers."""
+    top = 0xFFFF
+    keys = tuple(EpochKey(Epoch(0xFFFFFFFF), bytes(KEM_KEY_BYTES_LIMIT)) for _ in range(5))
+    longest = Descriptor(
+        network_id=NetworkId(bytes(32)),
+        number=NodeNumber(NODE_NUMBER_LIMIT - 1),
+        host="h" * 253,
+        port=top,
+        client_port=top,
+        key_hash=KeyHash(bytes(32)),
+        keys=keys,
+        made_at=0xFFFFFFFFFF,
+    )
+    data = codec.encode(SignedDescriptor(codec.encode(longest), bytes(SIGNATURE_BYTES)))
+    assert len(keys) == DESCRIPTOR_KEYS_LIMIT
+    full = msgspec.structs.replace(body(0, ALL), descriptors=(data,) * NODES_LIMIT)
+    vote = codec.encode(SignedVote(codec.encode(full), bytes(SIGNATURE_BYTES)))
+    assert len(vote) <= VOTE_BYTES_LIMIT
