@@ -1,6 +1,7 @@
 """The whole network under faults: nothing lost, doubled or out of order.
 
-Time budget: 90 s, and 10 min in `make soak`. One seed in fifty runs the real packet cryptography; the others the fast test-only suite.
+Time budget: 90 s, and 10 min in `make soak`. One seed in fifty runs the real packet cryptography;
+the others the fast test-only suite.
 """
 
 import pytest
