@@ -54,7 +54,7 @@ def key_hash_of_certificate(der: bytes) -> KeyHash:
     """
     try:
         key = x509.load_der_x509_certificate(der).public_key()
-    except ValueError as error:
+    except Exception as error:  # InvalidVersion, UnsupportedAlgorithm, …: the library has no base
         raise PeerError(Drop.HANDSHAKE) from error
     if not isinstance(key, Ed25519PublicKey):
         raise PeerError(Drop.HANDSHAKE)

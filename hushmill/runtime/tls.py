@@ -117,19 +117,31 @@ def peer_hash_of(session: SSL.Connection) -> KeyHash | None:
     """The hash of the peer's key, None where the peer showed no certificate.
 
     Raises PeerError(HANDSHAKE) unless the finished handshake is TLS 1.3 with the hybrid group and
-    not a resumption, and the certificate, if any, holds an Ed25519 key.
+    not a resumption, and the certificate, if any, holds an Ed25519 key. Raises nothing else: all
+    of what is looked at here is the peer's, and any other exception would end the process.
     """
-    if session.get_protocol_version_name() != PROTOCOL or session.get_group_name() != GROUP:
-        raise PeerError(Drop.HANDSHAKE)
-    certificate = session.get_peer_certificate()
-    if certificate is None:
-        return None
-    return key_hash_of_certificate(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate))
+    try:
+        if session.get_protocol_version_name() != PROTOCOL or session.get_group_name() != GROUP:
+            raise PeerError(Drop.HANDSHAKE)
+        certificate = session.get_peer_certificate()
+        if certificate is None:
+            return None
+        return key_hash_of_certificate(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate))
+    except PeerError:
+        raise
+    except Exception as error:
+        raise PeerError(Drop.HANDSHAKE) from error
 
 
 def exporter_of(session: SSL.Connection) -> bytes:
-    """32 bytes that both ends of this session, and nobody else, can derive."""
-    return session.export_keying_material(EXPORTER_LABEL, EXPORTER_BYTES, b"")
+    """32 bytes that both ends of this session, and nobody else, can derive.
+
+    Raises PeerError(HANDSHAKE) for a session that has none.
+    """
+    try:
+        return session.export_keying_material(EXPORTER_LABEL, EXPORTER_BYTES, b"")
+    except SSL.Error as error:
+        raise PeerError(Drop.HANDSHAKE) from error
 
 
 class FrameTls(TLSMemoryBIOProtocol):

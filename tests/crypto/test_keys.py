@@ -8,6 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from hushmill.crypto import (
     X25519_KEM,
@@ -80,6 +82,36 @@ def test_refuses_what_is_no_certificate(der: bytes) -> None:
     with pytest.raises(PeerError) as refused:
         key_hash_of_certificate(der)
     assert refused.value.reason is Drop.HANDSHAKE
+
+
+def _flipped(der: bytes, changes: list[tuple[int, int]]) -> bytes:
+    """`der` with some bytes overwritten: (place, value)."""
+    data = bytearray(der)
+    for place, value in changes:
+        data[place % len(data)] = value
+    return bytes(data)
+
+
+_BYTE = st.integers(0, 255)
+_CERTIFICATE = x509.load_pem_x509_certificate(make_certificate(bytes(32))[0])
+_DER = _CERTIFICATE.public_bytes(Encoding.DER)
+_MUTATED = st.builds(
+    _flipped, st.just(_DER), st.lists(st.tuples(st.integers(0, len(_DER) - 1), _BYTE), min_size=1)
+)
+
+
+@settings(max_examples=1500)
+@given(st.one_of(st.binary(max_size=600), _MUTATED, st.builds(_DER.__add__, st.binary())))
+@example(_DER.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020101")))  # version 2
+@example(_DER.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020109")))
+@example(_DER.replace(bytes.fromhex("06032b6570"), bytes.fromhex("06032b6572")))  # unknown kind
+def test_any_bytes_are_a_key_hash_or_a_refusal(der: bytes) -> None:
+    reason, key_hash = None, b""
+    try:
+        key_hash = key_hash_of_certificate(der)
+    except PeerError as error:
+        reason = error.reason
+    assert (reason, len(key_hash)) in {(None, 32), (Drop.HANDSHAKE, 0)}
 
 
 def test_refuses_a_certificate_of_another_kind_of_key() -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from twisted.internet.epollreactor import EPollReactor
+from twisted.logger import ILogObserver, globalLogPublisher
 
 from hushmill.drops import Drop
 from hushmill.identifiers import KeyHash
@@ -28,9 +29,12 @@ FRAME_BYTES = 8193
 
 
 class Loop:
-    """An epoll reactor that runs only inside `until` and `run_for`."""
+    """An epoll reactor that runs only inside `until` and `run_for`. What Twisted catches and logs
+    would end a service's process: it fails the test when the loop is closed."""
 
     def __init__(self) -> None:
+        self._failures: list[str] = []
+        globalLogPublisher.addObserver(cast("ILogObserver", self._note))
         self._twisted: Any = EPollReactor()
         self._twisted.startRunning(installSignalHandlers=False)
         self.reactor = cast("Reactor", self._twisted)
@@ -55,6 +59,13 @@ class Loop:
 
     def close(self) -> None:
         """Stops everything that was opened, and fails if a socket stays open."""
+        try:
+            self._close()
+        finally:
+            globalLogPublisher.removeObserver(cast("ILogObserver", self._note))
+        assert not self._failures, "\n".join(self._failures)
+
+    def _close(self) -> None:
         for stop in self._stops:
             stop()
         self.until(lambda: not self._sockets(), 8.0)
@@ -65,6 +76,11 @@ class Loop:
         self._twisted._poller.close()
         os.close(self._twisted.waker.i)
         os.close(self._twisted.waker.o)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        failure = event.get("log_failure") or event.get("failure")
+        if failure is not None:
+            self._failures.append(failure.getTraceback())
 
     def _sockets(self) -> list[object]:
         selectables = {*self._twisted.getReaders(), *self._twisted.getWriters()}
