@@ -276,7 +276,10 @@ class ProviderCore:
     def _tick(self, now: float) -> list[ProviderEffect]:
         effects: list[ProviderEffect] = []
         self._tick_at = None
-        is_durable = self._mailboxes.commit(now)
+        owes_answers = any(
+            session.owed or session.account is None for session in self._sessions.values()
+        )
+        is_durable = self._mailboxes.commit(now, owes_answers=owes_answers)
         for session in list(self._sessions.values()):
             if session.has_pending and not is_durable:
                 # What it asked did not happen: it must ask again, on a new session.

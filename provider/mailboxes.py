@@ -155,14 +155,20 @@ class Mailboxes:
             except NoRoomError:
                 self._apply_again_without_deposits(now)
 
-    def commit(self, now: float) -> bool:
-        """Makes everything applied durable. False if there was no room even for deletions: then
-        nothing since the last commit happened, and who asked for it must be told or cut off."""
-        with self._or_never_again():
-            return self._commit(now)
+    def commit(self, now: float, *, owes_answers: bool = False) -> bool:
+        """Makes everything applied durable; where answers wait for it, it syncs even if nothing was
+        applied, since the time of one's answers must not tell of another's mail.
 
-    def _commit(self, now: float) -> bool:
+        False if there was no room even for deletions: then nothing since the last commit happened,
+        and who asked for it must be told or cut off.
+        """
+        with self._or_never_again():
+            return self._commit(now, owes_answers)
+
+    def _commit(self, now: float, owes_answers: bool) -> bool:
         try:
+            if owes_answers:
+                self._store.note_tick()
             self._store.commit()
         except NoRoomError:
             self._apply_again_without_deposits(now)

@@ -45,9 +45,10 @@ CREATE INDEX tombstones_by_account ON tombstones (account, expires_hour);
 CREATE INDEX tombstones_by_expiry ON tombstones (expires_hour);
 CREATE TABLE totals ( -- one row
     accounts INTEGER NOT NULL,
-    items INTEGER NOT NULL
+    items INTEGER NOT NULL,
+    ticks INTEGER NOT NULL -- that answered someone
 );
-INSERT INTO totals VALUES (0, 0);
+INSERT INTO totals VALUES (0, 0, 0);
 CREATE TRIGGER account_comes AFTER INSERT ON accounts
     BEGIN UPDATE totals SET accounts = accounts + 1; END;
 CREATE TRIGGER account_goes AFTER DELETE ON accounts

@@ -99,6 +99,7 @@ class NodeMachine:
         self._keys: dict[Epoch, NodeKey] = {}
         self._tags: dict[Epoch, list[ReplayTag]] = {}
         self._documents: bytes | None = None
+        self._changes = 0
         self._connection = apsw.Connection(":memory:") if entry.role == "provider" else None
         if self._connection is not None:
             self._connection.set_commit_hook(self._commit)
@@ -173,9 +174,16 @@ class NodeMachine:
         self._world.restart_later(self.start)
 
     def _commit(self) -> bool:
-        """Every commit of the mailboxes may be the moment of a crash: it then did not happen."""
+        """Every commit of the mailboxes may be the moment of a crash: it then did not happen. (Not
+        those of one row, which only note that a tick answered someone.)"""
+        changes, self._changes = self._changes, self._rows_changed()
+        if self._changes - changes <= 1:
+            return False
         self._world.maybe_crash(self._crash_rng, at_commit=True)
         return False
+
+    def _rows_changed(self) -> int:
+        return 0 if self._connection is None else self._connection.total_changes()
 
     def _with_mailboxes(self, mix: MixCore) -> Core[Any, Any]:
         """The core that runs: a mix's takes and gives fewer kinds than a provider's, hence Any."""
