@@ -54,7 +54,13 @@ from provider.events import (
     ProviderEvent,
     SendToClient,
 )
-from provider.limits import FRAMES_A_TICK, RECOVERY_SECONDS, TICK_SECONDS, Limits
+from provider.limits import (
+    FRAMES_A_TICK,
+    OPERATIONS_A_TICK,
+    RECOVERY_SECONDS,
+    TICK_SECONDS,
+    Limits,
+)
 from provider.mailboxes import (
     Delete,
     Deposit,
@@ -202,8 +208,12 @@ class ProviderCore:
         control = frame.control
         if session.account is None or control.sequence <= session.sequence:
             return self._cut_off(number, Drop.FRAME, now)
-        if len(session.owed) >= FRAMES_A_TICK:
+        asks_inbox = control.operation is not InboxOperation.NONE
+        if len(session.owed) >= FRAMES_A_TICK or (
+            asks_inbox and session.operations >= OPERATIONS_A_TICK
+        ):
             return self._cut_off(number, Drop.BUSY, now)
+        session.operations += asks_inbox
         session.sequence = control.sequence
         session.owed.append(PieceRequest(control.piece_epoch, control.piece_index))
         self._tick_at = self._tick_at or _tick_after(now)
@@ -286,6 +296,7 @@ class ProviderCore:
                 effects += self._cut_off(session.number, Drop.NO_ROOM, now)
                 continue
             session.has_pending = False
+            session.operations = 0
             if session.account is None:
                 effects += self._welcome(session, now)
             effects += self._answers(session, now)

@@ -23,7 +23,11 @@ ACCOUNT_UNUSED_HOURS = 48  # one that never registered an inbox is removed so so
 EXPIRY_SLACK_HOURS = 3  # so that a clock that steps by two hours loses nothing early
 BUCKET_DEPTH = 128
 BUCKET_RATE_FACTOR = 1.1
-FRAMES_A_TICK = 512  # of one session; beyond it the session is closed
+# Of one session; beyond them it is closed. Each answer costs its making and each operation some
+# writes, so these bound for how long one account keeps a tick from everyone else.
+FRAMES_A_TICK = 160  # a whole bucket, and what a stalled line brings beside it
+OPERATIONS_A_TICK = 8  # on inboxes
+UNSENT_FRAMES = 64  # that wait for one client; 2,048 who read nothing then cost about 1 GiB
 RECOVERY_SECONDS = 10.0  # how often a provider without room looks for room
 EXPIRY_ROWS = 500  # a pass of the hourly cleaning, so that a tick stays short
 

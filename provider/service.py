@@ -40,6 +40,7 @@ from provider.events import (
     DocumentKnown,
     SendToClient,
 )
+from provider.limits import UNSENT_FRAMES
 from provider.mailboxes import Mailboxes
 from provider.provider_directory import load_settings, open_store
 from provider.reserve import DiskReserve
@@ -48,6 +49,11 @@ from provider.status_file import STATUS_SECONDS, MailboxStatus, rounded, write_m
 _log = logging.getLogger(__name__)
 HELLO_SECONDS = 10.0  # from the end of the handshake to the whole of the hello
 SPARE_CONNECTIONS = 64  # beside the sessions: links whose client comes back before they end
+
+
+def client_link_limits(frame_bytes: int) -> LinkLimits:
+    """Of a client's link, until it has said its `hello`."""
+    return LinkLimits(idle_seconds=HELLO_SECONDS, unsent_bytes=UNSENT_FRAMES * frame_bytes)
 
 
 class ProviderService:
@@ -125,7 +131,7 @@ class ProviderService:
                 self._frames.frame_bytes,
                 handlers,
                 is_welcome=lambda _peer: False,  # clients show no certificate
-                link_limits=LinkLimits(idle_seconds=HELLO_SECONDS),
+                link_limits=client_link_limits(self._frames.frame_bytes),
                 listener_limits=ListenerLimits(proven=self._limits.sessions + SPARE_CONNECTIONS),
             )
         except CannotListenError as error:

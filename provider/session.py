@@ -76,6 +76,7 @@ class ClientSession:
     bucket: TokenBucket
     account: int | None = None
     sequence: int = -1  # of the newest control field
+    operations: int = 0  # on inboxes, since the last tick
     has_pending: bool = False  # something of this session waits for a commit
     owed: list[PieceRequest] = field(default_factory=list)
     _newest_arrival: int = 0

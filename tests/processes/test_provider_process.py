@@ -9,6 +9,7 @@ import pytest
 
 from hushmill.identifiers import DepositId, InboxId
 from hushmill.link import InboxOperation, MailHandle
+from provider.service import client_link_limits
 from tests.processes.link_loop import Loop, running_loop
 from tests.processes.mix_network import kill_9
 from tests.processes.provider_network import FIRST, PROVIDER, Person, ProviderNetwork
@@ -203,3 +204,11 @@ def test_no_identifier_in_its_logs(
         for form in (name, name.hex().encode(), repr(bytes(name)).encode()):
             assert form not in written
     assert b"127.0.0.1" not in written
+
+
+def test_64_answers_wait_for_a_client_who_does_not_read() -> None:
+    """What a link does beyond its limit is shown in test_link_limits."""
+    limits = client_link_limits(8449)
+    assert limits.unsent_bytes // 8449 == 64
+    assert limits.idle_seconds == 10.0
+    assert limits.stall_seconds == 30.0

@@ -7,6 +7,7 @@ from hushmill.identifiers import AccountKey
 from hushmill.link import (
     LINK_VERSION,
     Hello,
+    InboxOperation,
     RelayAndFetch,
     WelcomeStatus,
     is_proof_of_work,
@@ -14,7 +15,7 @@ from hushmill.link import (
 )
 from mixnode import SendPacket
 from provider import ClientFrame, ClientGone, ClientHello, Limits, SendToClient
-from provider.limits import BUCKET_DEPTH, FRAMES_A_TICK
+from provider.limits import BUCKET_DEPTH, FRAMES_A_TICK, OPERATIONS_A_TICK
 from provider.session import TokenBucket, TokenBuckets
 from tests.mixnode.network import PARAMETERS, PROVIDERS
 from tests.provider.harness import (
@@ -237,10 +238,52 @@ def test_the_bucket_fills_at_the_published_rate_and_a_tenth() -> None:
     assert not bucket.take(0.0), "a clock that steps back earns nothing"
 
 
-def test_512_frames_within_a_tick_are_answered_and_one_more_is_too_much() -> None:
+def after_a_tick(provider: ProviderInTime) -> None:
+    provider.run(0.05 - provider.now % 0.05 + 0.001)
+
+
+def test_160_frames_within_a_tick_are_answered() -> None:
     provider = ProviderInTime()
     alice = connected(provider)
-    provider.run(0.05 - provider.now % 0.05 + 0.001)
+    alice.answers()
+    for _ in range(2):
+        after_a_tick(provider)
+        for _ in range(FRAMES_A_TICK):
+            alice.send()
+        provider.run(0.1)
+        assert len(alice.answers()) == FRAMES_A_TICK == 160
+    assert not alice.is_cut_off()
+
+
+def test_8_inbox_operations_within_a_tick_are_done_and_one_more_is_too_much() -> None:
+    provider = ProviderInTime()
+    alice = connected(provider)
+
+    def invite(number: int) -> None:
+        alice.send(alice.control(InboxOperation.REGISTER_INVITATION, inbox_id(number), 24))
+
+    for first in (0, 8):
+        after_a_tick(provider)
+        for number in range(OPERATIONS_A_TICK):
+            invite(first + number)
+            alice.send()
+        provider.run(0.1)
+    assert OPERATIONS_A_TICK == 8
+    assert not alice.is_cut_off()
+    assert len(provider.store.inboxes_of(1)) == 16
+    after_a_tick(provider)
+    for number in range(OPERATIONS_A_TICK + 1):
+        assert not alice.is_cut_off()
+        invite(100 + number)
+    assert alice.is_cut_off()
+    assert provider.drops[Drop.BUSY] == 1
+    assert provider.store.inbox(inbox_id(108)) is None
+
+
+def test_161_frames_within_a_tick_are_too_much() -> None:
+    provider = ProviderInTime()
+    alice = connected(provider)
+    after_a_tick(provider)
     for _ in range(FRAMES_A_TICK):
         alice.send()
     assert not alice.is_cut_off()
