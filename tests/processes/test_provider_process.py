@@ -150,8 +150,9 @@ def test_kill_9_loses_nothing_that_was_told_and_brings_nothing_back(
             batch = frames[kill * 300 : (kill + 1) * 300]
             for start in range(0, 300, 30):
                 mix.link.send(batch[start : start + 30])
-                alice.owner.link.send([alice.frame() for _ in range(100)])
-                loop.run_for(0.03)
+                alice.ask(*(alice.frame() for _ in range(100)))
+            mix.link.send(batch)  # again: duplicates, under way when it dies
+            alice.owner.link.send([alice.frame() for _ in range(60)])
             doomed = [deposit for deposit in handed if deposit not in deleted][:40]
             for deposit in doomed:
                 alice.owner.link.send([alice.frame(handed[deposit])])
