@@ -10,9 +10,11 @@ SlotTaken up the pipe. The way in: mail frames from the link go up the pipe as t
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 from twisted.internet import protocol, stdio
+from twisted.internet.error import ReactorNotRunning
 from twisted.python.failure import Failure
 
 from client.core_events import (
@@ -181,7 +183,8 @@ class DaemonPipe(protocol.Protocol):
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802
         if self._pacer is not None:
             self._pacer.stop()
-        self._reactor.stop()
+        with suppress(ReactorNotRunning):  # told to stop, as our daemon was
+            self._reactor.stop()
 
     def write(self, data: bytes) -> None:
         if self._is_paused:

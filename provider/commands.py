@@ -27,7 +27,7 @@ def provider() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="The port for other nodes.")
 @click.option("--client-port", type=click.IntRange(1, 65535), help="The port for clients.")
 @click.option("--listen", help="The address of this machine to listen on [default: the host].")
-@click.option("--with-code", is_flag=True, help="Make a code that each new account must show.")
+@click.option("--with-code", is_flag=True, hidden=True)  # no client can show a code yet
 @click.option(
     "--network",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

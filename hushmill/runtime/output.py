@@ -118,12 +118,24 @@ class HushmillCommand(click.Command):
             raise
         except (click.exceptions.Exit, click.ClickException, BrokenPipeError):
             raise
+        except OSError as error:
+            exit_code = _OS_EXITS.get(type(error), ExitCode.CONFIGURATION)
+            what = error.filename or "Something that this needs"
+            output.failure(f"{what} cannot be used: {error.strerror or error}.", exit_code)
+            ctx.exit(exit_code)
         except Exception as error:
             if os.environ.get("HUSHMILL_TRACEBACK"):
                 traceback.print_exc(file=sys.stderr)
             text = f"hushmill made a mistake ({type(error).__name__}). Please report it as a bug."
             output.failure(text, ExitCode.BUG)
             ctx.exit(ExitCode.BUG)
+
+
+# What the machine refused, where no command has said it better.
+_OS_EXITS: dict[type[OSError], ExitCode] = {
+    FileNotFoundError: ExitCode.NOT_FOUND,
+    PermissionError: ExitCode.PERMISSION,
+}
 
 
 class HushmillGroup(click.Group):

@@ -6,6 +6,7 @@ cannot get that far: a link catches PeerError.
 """
 
 import logging
+import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +33,7 @@ def run_service(start: Callable[[Reactor], None]) -> None:
 
     reactor = install_reactor()
     private_umask()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold every key in memory
     ends: list[BaseException] = []
 
     def end(error: BaseException) -> None:

@@ -175,6 +175,17 @@ def test_ctrl_c_ends_it_all(anna: Person) -> None:
     assert not (anna.folder / "run" / "daemon.sock").exists()
 
 
+def test_a_signal_to_the_whole_group_is_a_clean_end(anna: Person) -> None:
+    daemon = anna.start_daemon()
+    (pacer,) = children(daemon.pid)
+    for pid in (pacer, daemon.pid):  # as a service manager does
+        os.kill(pid, signal.SIGTERM)
+    _, said = daemon.communicate(timeout=30)
+    assert daemon.returncode == ExitCode.OK
+    assert "exception" not in said
+    assert wait_until_gone(pacer, 10.0)
+
+
 def test_starts_a_new_pacer_when_one_dies(running: Person) -> None:
     pid = next(
         int(folder.name)

@@ -141,3 +141,17 @@ def test_tells_systemd_when_it_is_ready(tmp_path: Path) -> None:
             assert supervisor.recv(100) == b"READY=1"
             running.terminate()
             assert running.wait(10) == 0
+
+
+def test_leaves_no_core_behind() -> None:
+    """Whatever kills it: a core would hold every key that is in memory."""
+    service = subprocess.Popen(
+        [sys.executable, "-P", "-c", SERVICE, "run"], stdout=subprocess.PIPE, text=True
+    )
+    assert service.stdout is not None
+    assert service.stdout.readline() == "ready\n"
+    limits = Path(f"/proc/{service.pid}/limits").read_text(encoding="ascii")
+    service.kill()
+    service.communicate()
+    (line,) = [line for line in limits.split("\n") if line.startswith("Max core file size")]
+    assert line.split()[4:6] == ["0", "0"]

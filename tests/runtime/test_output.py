@@ -39,6 +39,9 @@ def fail(how: str) -> None:
         "user": UserError("Start the daemon first.", ExitCode.DAEMON_DOWN),
         "interrupt": KeyboardInterrupt(),
         "abort": click.Abort(),
+        "missing": FileNotFoundError(2, "No such file", "/none"),
+        "forbidden": PermissionError(13, "Not yours", "/shut"),
+        "disk": OSError(28, "No space left"),
         "bug": ZeroDivisionError("secret detail"),
         "usage": click.BadParameter("no such way"),
     }[how]
@@ -78,6 +81,9 @@ def test_prints_json_lines_for_many() -> None:
         ("user", 4, "Start the daemon first."),
         ("interrupt", 130, "Interrupted."),
         ("abort", 130, "Interrupted."),
+        ("missing", 7, "/none cannot be used: No such file."),
+        ("forbidden", 10, "/shut cannot be used: Not yours."),
+        ("disk", 3, "Something that this needs cannot be used: No space left."),
         ("bug", 1, "hushmill made a mistake (ZeroDivisionError). Please report it as a bug."),
     ],
 )
