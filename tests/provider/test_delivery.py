@@ -208,7 +208,10 @@ def test_polls_of_an_empty_and_a_full_mailbox_look_alike() -> None:
     assert poll_trace(50) == empty
 
 
-def test_absent_forbidden_and_empty_inboxes_are_the_same_to_everyone() -> None:
+def test_depositors_and_fetchers_see_no_difference_between_absent_forbidden_and_empty() -> None:
+    """Whoever deposits or asks at another's, a closed or an unknown inbox gets the same answers at
+    the same times. (Who registers an id here, then deposits there and fetches, does learn whether
+    it was taken: see docs/spec/mailbox.md, What a stranger can find out.)"""
     traces = []
     for inbox in (None, inbox_id(7), inbox_id(8)):
         provider = ProviderInTime()
