@@ -1,14 +1,18 @@
 """When an acknowledgement leaves, and when a fragment is tried again.
 
-Each contact's acknowledgements tick by a Poisson process, whether or not anything came, so that
-their moment says little about a receipt. All contacts' processes together are one (superposition):
-it ticks at the sum of the rates, and draws whose tick it was. Spec: docs/spec/traffic.md.
+Each contact's acknowledgements tick by a Poisson process of their own, whether or not anything
+came, so that their moment says little about a receipt. Its rate depends on that contact's
+conversation and on how many contacts there are, never on what is said to others.
+Spec: docs/spec/traffic.md (Acknowledgements).
 """
 
+from collections.abc import Iterable
+
 from hushmill.parameters import Parameters
-from hushmill.randomness import Randomness, exponential, unit
+from hushmill.randomness import Randomness, exponential
 
 ACTIVE_SECONDS = 600.0  # a conversation is active this long after its last message
+LATE_SECONDS = 5.0  # a tick later than this is from before a standstill, and passes
 SHARE_OF_SLOTS = 0.25  # of the payload slots, for the acknowledgements of all contacts together
 FIRST_RETRY_SECONDS = 30.0  # at least
 LARGEST_WAIT_SECONDS = 32 * 3600.0
@@ -24,60 +28,61 @@ class AcknowledgementClock:
         self._parameters = parameters
         self._rng = rng
         self._active_at: dict[int, float] = {}
-        self._rate = 0.0
-        self.next_tick: float | None = None
+        self._ticks: dict[int, float] = {}
+        self._drawn_with: dict[int, float] = {}  # the mean that the contact's tick was drawn with
+
+    @property
+    def next_tick(self) -> float | None:
+        return min(self._ticks.values(), default=None)
 
     def watch(self, contact: int, active_at: float, now: float) -> None:
         """The contact's last message either way was at `active_at`."""
+        share = self._share_seconds()
         self._active_at[contact] = max(active_at, self._active_at.get(contact, 0.0))
-        self._redraw(now)
+        self._redraw([contact] if self._share_seconds() == share else self._active_at, now)
 
     def forget(self, contact: int, now: float) -> None:
-        if self._active_at.pop(contact, None) is not None:
-            self._redraw(now)
+        if contact in self._active_at:
+            for kept in (self._active_at, self._ticks, self._drawn_with):
+                del kept[contact]
+            self._redraw(self._active_at, now)
 
     def due(self, now: float) -> list[int]:
-        """Whose ticks have come, one number a tick. After a standstill there is one tick, not all
-        that were missed."""
-        if self.next_tick is None or self.next_tick > now:
-            return []
-        owner = self._owner(now)
-        self._rate = 0.0
-        self._redraw(now)
-        return [owner]
+        """Whose ticks have come. What was due during a standstill of the machine is not made up
+        for: else all contacts would see when it ended."""
+        overdue = [contact for contact, tick in self._ticks.items() if tick <= now]
+        ticked = [contact for contact in overdue if now - self._ticks[contact] <= LATE_SECONDS]
+        for contact in overdue:
+            self._draw(contact, now)
+        return ticked
 
-    def _rates(self, now: float) -> dict[int, float]:
-        """Ticks a second of each contact, within the share of slots."""
+    def mean_seconds(self, contact: int, now: float) -> float:
+        """Between two ticks of the contact."""
         parameters = self._parameters
-        rates = {
-            contact: 1.0
-            / (
-                parameters.acknowledgement_active_seconds
-                if now - active_at < ACTIVE_SECONDS
-                else parameters.acknowledgement_idle_seconds
-            )
-            for contact, active_at in self._active_at.items()
-        }
-        most = SHARE_OF_SLOTS * parameters.payload_rate
-        whole = sum(rates.values())
-        scale = min(1.0, most / whole) if whole > 0 else 1.0
-        return {contact: rate * scale for contact, rate in rates.items()}
+        is_active = now - self._active_at[contact] < ACTIVE_SECONDS
+        mean = (
+            parameters.acknowledgement_active_seconds
+            if is_active
+            else parameters.acknowledgement_idle_seconds
+        )
+        return max(mean, self._share_seconds())
 
-    def _redraw(self, now: float) -> None:
-        """Draws the next tick anew where the rate has changed: the process has no memory."""
-        rate = sum(self._rates(now).values())
-        if rate != self._rate:
-            self._rate = rate
-            self.next_tick = now + exponential(self._rng, 1 / rate) if rate > 0 else None
+    def _share_seconds(self) -> float:
+        """The least mean with which all contacts, were each of them active, would stay within
+        their share of slots. Their number counts as the next power of two, so that it shows in
+        the rate only when that changes."""
+        bucket = 1 << max(0, len(self._active_at) - 1).bit_length()
+        return bucket / (SHARE_OF_SLOTS * self._parameters.payload_rate)
 
-    def _owner(self, now: float) -> int:
-        rates = self._rates(now)
-        point = unit(self._rng) * sum(rates.values())
-        for contact, rate in rates.items():
-            point -= rate
-            if point < 0:
-                return contact
-        return next(reversed(rates))
+    def _redraw(self, contacts: Iterable[int], now: float) -> None:
+        """Draws the next tick anew where the mean has changed: the process has no memory."""
+        for contact in contacts:
+            if self._drawn_with.get(contact) != self.mean_seconds(contact, now):
+                self._draw(contact, now)
+
+    def _draw(self, contact: int, now: float) -> None:
+        mean = self._drawn_with[contact] = self.mean_seconds(contact, now)
+        self._ticks[contact] = now + exponential(self._rng, mean)
 
 
 def first_retry_seconds(parameters: Parameters) -> float:

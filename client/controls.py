@@ -36,6 +36,9 @@ class Errand:
     operation: PendingOperation | None
 
 
+NO_ERRAND = Errand((), None)
+
+
 class ControlDesk:
     """Composes control fields. Handles are given to it only after the commit of their items."""
 

@@ -36,6 +36,7 @@ class Courier:
         self._board = board
         self._clock = clock
         self._owed: dict[int, None] = {}  # contacts, in the order of their ticks
+        self._link_is_up = False
 
     def watch(self, contact: int, now: float) -> None:
         """The contact's clock ticks, at the rate that fits its last message."""
@@ -43,9 +44,20 @@ class Courier:
         if row.state is ContactState.ACTIVE:
             self._clock.watch(contact, row.active_at, now)
 
+    def link_up(self) -> None:
+        self._link_is_up = True
+
+    def link_down(self) -> list[FillSlot]:
+        """No acknowledgement waits for the link: it would tell when the link came back. Cover takes
+        the place of those that lie in slots."""
+        self._link_is_up = False
+        self._owed.clear()
+        return self._board.unload_acknowledgements()
+
     def owe(self, contact: int) -> None:
         """An acknowledgement is to go into the next payload slot."""
-        self._owed[contact] = None
+        if self._link_is_up:
+            self._owed[contact] = None
 
     def tick(self, now: float) -> None:
         for contact in self._clock.due(now):
@@ -61,9 +73,9 @@ class Courier:
         return filled
 
     def forget_frames(self) -> None:
-        """The pacer has begun again with nothing."""
-        for contact in sorted(self._board.acknowledgements_in_flight()):
-            self.owe(contact)
+        """The pacer has begun again with nothing, and without a link."""
+        self._link_is_up = False
+        self._owed.clear()
         self._board.clear()
 
     def load(self, now: float) -> list[FillSlot]:

@@ -133,9 +133,11 @@ class Messenger(PersonsVerbs):
             case LinkUp():
                 self._link_is_up = True
                 self._desk.link_up()
+                self._courier.link_up()
             case LinkDown():
                 self._link_is_up = False
                 self._desk.link_down()
+                effects += self._courier.link_down()
             case PacerStarted():
                 self._link_is_up = False
                 self._desk.link_down()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from client.cargo import Cargo, Load, Network, PacketKind
-from client.controls import ControlBase, ControlDesk
+from client.controls import NO_ERRAND, ControlBase, ControlDesk
 from client.core_events import FillSlot, SlotTaken, Stream
 from client.loops import Loops
 from client.schedule import Purpose, SlotRandomness
@@ -33,6 +33,9 @@ from hushmill.randomness import Randomness
 from pki import choose_mixes, choose_provider, route_to
 
 SECONDS_AHEAD = 3.0  # frames of each stream that lie ready, but at least
+# A slot's frames that its pacer may still have. Only a messenger whose word reaches the pacer late
+# by so many replacements would see it take an older one.
+REVISIONS_KEPT = 8
 _DESTINATION_DRAWS = 32  # of a provider for cover, until one has a key for the epoch
 LEAST_AHEAD = {Stream.PAYLOAD: 4, Stream.LOOP: 2, Stream.DROP: 2}
 
@@ -46,11 +49,29 @@ class _Slot:
     route_stream: SlotRandomness  # behind the mixes: where cover goes
     content_stream: SlotRandomness
     base: ControlBase  # of the first time that the slot was opened
-    loads: list[Load]  # by revision; the last one is the present one
+    loads: list[Load]  # the newest revisions; the last one is the present one
+    forgotten: int = 0  # how many older revisions there were
 
     @property
     def present(self) -> Load:
         return self.loads[-1]
+
+    @property
+    def revision(self) -> int:
+        """Of the present load."""
+        return self.forgotten + len(self.loads) - 1
+
+    def add(self, load: Load) -> None:
+        self.loads.append(load)
+        if len(self.loads) > REVISIONS_KEPT:
+            del self.loads[0]
+            self.forgotten += 1
+
+    def revised(self, revision: int) -> Load:
+        """What left with `revision`; of one that is forgotten only that it did."""
+        if revision < self.forgotten:
+            return Load(PacketKind.NOTHING, b"", NO_NODE, NO_ERRAND, None, None)
+        return self.loads[revision - self.forgotten]
 
 
 class SlotBoard:
@@ -116,7 +137,7 @@ class SlotBoard:
                 self._next_number[stream] += 1
                 control = self._randomness(stream, number, Purpose.CONTROL)
                 base = self._desk.open(control, now)
-                slots[number] = slot = self._open(stream, number, base, [])
+                slots[number] = slot = self._open(stream, number, base)
                 effects.append(self._fill(slot, self._cover(slot)))
         return effects
 
@@ -160,6 +181,14 @@ class SlotBoard:
         cargos = (slot.present.cargo for slot in self._slots[Stream.PAYLOAD].values())
         return {cargo.contact for cargo in cargos if cargo and cargo.fragment is None}
 
+    def unload_acknowledgements(self) -> list[FillSlot]:
+        """Cover again where one lies."""
+        return [
+            self._fill(slot, self._cover(slot))
+            for slot in self._slots[Stream.PAYLOAD].values()
+            if slot.present.kind is PacketKind.ACKNOWLEDGEMENT
+        ]
+
     # 4. a frame has left
 
     def take(self, taken: SlotTaken) -> tuple[Load, list[Cargo]] | None:
@@ -167,16 +196,16 @@ class SlotBoard:
         that is not known (of an earlier run, or taken before)."""
         slots = self._slots[taken.stream]
         slot = slots.get(taken.number)
-        if slot is None or not 0 <= taken.revision < len(slot.loads):
+        if slot is None or not 0 <= taken.revision <= slot.revision:
             return None
         left_behind = []
         for number in [number for number in slots if number <= taken.number]:
             gone = slots.pop(number)
             self._desk.release(gone.present.errand)
             cargo = gone.present.cargo
-            if cargo is not None and (gone is not slot or taken.revision != len(slot.loads) - 1):
+            if cargo is not None and (gone is not slot or taken.revision != slot.revision):
                 left_behind.append(cargo)
-        load = slot.loads[taken.revision]
+        load = slot.revised(taken.revision)
         self._desk.mark_sent(load.errand)
         return load, left_behind
 
@@ -201,7 +230,7 @@ class SlotBoard:
     def _randomness(self, stream: Stream, number: int, purpose: Purpose) -> SlotRandomness:
         return SlotRandomness(self._secret, stream, number, self._epoch, purpose)
 
-    def _open(self, stream: Stream, number: int, base: ControlBase, loads: list[Load]) -> _Slot:
+    def _open(self, stream: Stream, number: int, base: ControlBase) -> _Slot:
         """The slot with its mixes, delays and streams of the present epoch."""
         route = self._randomness(stream, number, Purpose.ROUTE)
         content = self._randomness(stream, number, Purpose.CONTENT)
@@ -214,11 +243,12 @@ class SlotBoard:
                 self._geometry.kem,
                 route,
             )
-        return _Slot(stream, number, self._epoch, mixes, route, content, base, loads)
+        return _Slot(stream, number, self._epoch, mixes, route, content, base, [])
 
     def _make(self, old: _Slot) -> FillSlot:
         """The same slot under the present epoch's keys."""
-        slot = self._open(old.stream, old.number, old.base, old.loads)
+        slot = self._open(old.stream, old.number, old.base)
+        slot.loads, slot.forgotten = old.loads, old.forgotten
         self._slots[slot.stream][slot.number] = slot
         return self._fill(slot, self._cover(slot))
 
@@ -232,9 +262,9 @@ class SlotBoard:
             self._desk.release(slot.present.errand)
         kind, packet, first_mix, cargo, loop = content
         control, errand = self._desk.compose(slot.base, first_mix)
-        slot.loads.append(Load(kind, packet, first_mix, errand, cargo, loop))
+        slot.add(Load(kind, packet, first_mix, errand, cargo, loop))
         frame = self._frames.encode_upstream(RelayAndFetch(control, packet), self._rng)
-        return FillSlot(slot.stream, slot.number, len(slot.loads) - 1, frame)
+        return FillSlot(slot.stream, slot.number, slot.revision, frame)
 
     def _cover(
         self, slot: _Slot

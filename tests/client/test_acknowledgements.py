@@ -4,10 +4,11 @@ import itertools
 
 import pytest
 
-from client import Text
+from client import PacerStarted, Text
 from client.acknowledgements import (
     ACTIVE_SECONDS,
     LARGEST_WAIT_SECONDS,
+    LATE_SECONDS,
     TRIES,
     UNCONFIRMED_SECONDS,
     AcknowledgementClock,
@@ -53,9 +54,9 @@ def test_an_active_one_ticks_every_ten_seconds_for_ten_minutes() -> None:
 
 
 def test_all_contacts_together_take_a_quarter_of_the_payload_slots() -> None:
-    counts = tick(clock_of(dict.fromkeys(range(100), 1000000000000.0)), 20_000)
+    counts = tick(clock_of(dict.fromkeys(range(128), 1000000000000.0)), 20_000)
     assert sum(counts.values()) == pytest.approx(5_000, rel=0.05)
-    assert len(counts) == 100
+    assert len(counts) == 128
     assert max(counts.values()) < 3 * min(counts.values())
 
 
@@ -65,10 +66,48 @@ def test_few_contacts_are_not_stretched() -> None:
     assert counts[1] == pytest.approx(833, rel=0.15)
 
 
-def test_one_tick_after_a_standstill() -> None:
-    clock = clock_of({1: 0.0})
-    assert clock.due(NOW + 1e6) == [1]
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 33, 512])
+@pytest.mark.parametrize("own", [0.0, NOW])
+def test_a_contacts_rate_does_not_depend_on_other_conversations(count: int, own: float) -> None:
+    """Else Mallory would see how many others his contact talks with."""
+    quiet = clock_of({1: own} | dict.fromkeys(range(2, count + 1), 0.0))
+    busy = clock_of({1: own} | dict.fromkeys(range(2, count + 1), NOW))
+    assert quiet.mean_seconds(1, NOW) == busy.mean_seconds(1, NOW)
+    before = quiet._ticks[1]
+    for other in range(2, count + 1):
+        quiet.watch(other, NOW, NOW)
+    assert quiet._ticks[1] == before
+
+
+def test_a_contacts_ticks_do_not_depend_on_other_conversations() -> None:
+    counts = {
+        others: tick(clock_of({1: 1e12} | dict.fromkeys(range(2, 9), others)), 60_000)[1]
+        for others in (0.0, 1e12)
+    }
+    assert counts[0.0] == pytest.approx(60_000 / 32, rel=0.1)
+    assert counts[1e12] == pytest.approx(60_000 / 32, rel=0.1)
+
+
+def test_the_number_of_contacts_shows_only_as_a_power_of_two() -> None:
+    """That residue is in the spec."""
+    means = {}
+    clock = clock_of({})
+    for count in range(1, 513):
+        clock.watch(count, NOW, NOW)
+        means[count] = clock.mean_seconds(1, NOW)
+    assert len(set(means.values())) == 9  # up to two contacts take what they like
+    assert means[1] == means[2] == 10
+    assert means[3] == means[4] == 16
+    assert means[257] == means[512] == 2048
+
+
+def test_nothing_is_made_up_for_after_a_standstill() -> None:
+    clock = clock_of({1: 0.0, 2: 0.0})
     assert clock.due(NOW + 1e6) == []
+    assert clock.next_tick is not None
+    assert clock.next_tick > NOW + 1e6
+    late = clock.next_tick + LATE_SECONDS
+    assert len(clock.due(late)) >= 1
 
 
 def test_nobody_to_acknowledge_is_no_tick() -> None:
@@ -126,3 +165,33 @@ def test_acknowledgements_ride_on_messages() -> None:
     view = alice.messenger.message(id_)
     assert view is not None
     assert view.state.value == "delivered"
+
+
+def test_what_is_owed_while_the_link_is_down_is_not_made_up_for() -> None:
+    """Else a burst would tell every contact when we came online."""
+    street, alice, _ = friends()
+    street.run_for(30)
+    courier, board = alice.messenger._courier, alice.messenger._board
+    courier.owe(1)
+    alice.acted()
+    assert board.acknowledgements_in_flight() == {1}
+    courier.owe(1)
+    alice.link_down()
+    assert board.acknowledgements_in_flight() == set()
+    street.run_for(300)
+    assert not courier._owed
+    alice.link_up()
+    assert board.acknowledgements_in_flight() == set()
+    assert dict(alice.messenger.status(street.now).packets)["acknowledgement"] > 0
+    before = dict(alice.messenger.status(street.now).packets)["acknowledgement"]
+    street.run_for(120)
+    assert dict(alice.messenger.status(street.now).packets)["acknowledgement"] > before
+
+
+def test_a_new_pacer_is_owed_no_acknowledgement() -> None:
+    street, alice, _ = friends()
+    street.run_for(30)
+    alice.messenger._courier.owe(1)
+    alice.acted()
+    alice.tell(PacerStarted())
+    assert not alice.messenger._courier._owed

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from client import FillSlot, LinkUp, Messenger, PacerStarted, SlotTaken, Stream, Text
+from client.slots import REVISIONS_KEPT
 from experiments.simnet.seeded import SeededRandomness
 from hushmill.identifiers import NO_NODE, Epoch
 from hushmill.link import (
@@ -39,14 +40,16 @@ def traces(
     street.run_for(boundary - 10 - street.now)
     street.weather.loss = 0.2  # so that there are retries
     begun = [(len(one.sent), len(one.relayed), len(one.controls)) for one in (alice, bob)]
+    has_retried = False
     for number in range(40 if is_busy else 0):
         alice.messenger.send("bob", Text(f"{number}" * 2000), street.now)
         alice.acted()
         street.run_for(2)
+        has_retried |= alice.query("SELECT count(*) FROM fragment WHERE tries > 1") > [(0,)]
     street.run_for(80 if not is_busy else 0)
     if is_busy:
         assert len(bob.texts) > 5
-        assert alice.query("SELECT max(tries) FROM fragment") > [(1,)]
+        assert has_retried
     return [
         (
             house.sent[sent:],
@@ -229,6 +232,40 @@ def test_a_taken_slot_is_unknown_afterwards() -> None:
     alice.messenger.receive(SlotTaken(Stream.PAYLOAD, 10_000, 0), street.now)
     alice.messenger.receive(SlotTaken(Stream.LOOP, 0, 99), street.now)
     assert alice.messenger.status(street.now).packets == before
+
+
+def test_revisions_do_not_pile_up_while_the_link_is_down() -> None:
+    street, alice, bob = friends()
+    alice.link_down()
+    board = alice.messenger._board
+    for ahead in range(3 * REVISIONS_KEPT):
+        for filled in board.renew(None, Epoch(ahead)):
+            alice.pacer.receive(filled, street.now)
+    assert board._slots[Stream.PAYLOAD]
+    for slot in (slot for some in board._slots.values() for slot in some.values()):
+        assert len(slot.loads) == REVISIONS_KEPT
+    alice.messenger.send("bob", Text("after all"), street.now)
+    alice.link_up()
+    assert street.run_until(lambda: bob.texts == ["after all"], 120)
+
+
+def test_a_revision_that_is_forgotten_may_still_have_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its frame counts in the link session, and what was loaded later goes again."""
+    monkeypatch.setattr("client.slots.REVISIONS_KEPT", 1)
+    street, alice, _ = friends()
+    street.run_for(30)
+    alice.messenger.send("bob", Text("once"), street.now)
+    board, desk = alice.messenger._board, alice.messenger._desk
+    alice.messenger.advance(street.now)
+    number = next(n for n, slot in board._slots[Stream.PAYLOAD].items() if slot.present.cargo)
+    sequence = desk._sequence
+    alice.messenger.receive(SlotTaken(Stream.PAYLOAD, number, 0), street.now)
+    assert number not in board._slots[Stream.PAYLOAD]
+    assert desk._sequence == sequence + 1
+    assert alice.query("SELECT tries FROM fragment") == [(0,)]
+    assert board.in_flight()
 
 
 def test_a_new_pacer_gets_new_slots() -> None:
