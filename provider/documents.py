@@ -1,11 +1,14 @@
 """The signed documents that clients fetch in equal pieces. Spec: docs/spec/mailbox.md (Pieces)."""
 
 from hushmill.codec import decode
+from hushmill.drops import Drop
+from hushmill.errors import PeerError
 from hushmill.identifiers import Epoch
 from hushmill.link import DIRECTORY_MESSAGE_LIMIT, NEWEST_DOCUMENT, PieceOfDocument
 from pki import ConsensusBody, SignedConsensus
 
 DOCUMENTS_KEPT = 8  # the newest
+EPOCH_LIMIT, PIECES_LIMIT = 2**32 - 1, 2**16 - 1  # what a mail frame can name
 
 
 class Documents:
@@ -20,6 +23,8 @@ class Documents:
         """Keeps the document; above the limit the oldest goes. Raises PeerError(DOCUMENT)."""
         signed = decode(data, SignedConsensus, DIRECTORY_MESSAGE_LIMIT)
         epoch = Epoch(decode(signed.body, ConsensusBody, DIRECTORY_MESSAGE_LIMIT).epoch)
+        if epoch > EPOCH_LIMIT or -(-len(data) // self._piece_bytes) > PIECES_LIMIT:
+            raise PeerError(Drop.DOCUMENT)
         self._by_epoch.setdefault(epoch, data)
         if len(self._by_epoch) > DOCUMENTS_KEPT:
             del self._by_epoch[min(self._by_epoch)]

@@ -1,11 +1,14 @@
 """Pieces of the consensus in mail frames."""
 
+import pytest
+
 from hushmill import codec
 from hushmill.drops import Drop
+from hushmill.errors import PeerError
 from hushmill.identifiers import Epoch
 from pki import ConsensusBody, SignatureShare, SignedConsensus
 from provider import DocumentKnown
-from provider.documents import DOCUMENTS_KEPT
+from provider.documents import DOCUMENTS_KEPT, Documents
 from tests.provider.harness import NETWORK, ProviderInTime, connected
 
 
@@ -64,3 +67,13 @@ def test_what_is_no_document_is_counted() -> None:
     provider = ProviderInTime()
     provider.give(DocumentKnown(b"not a document"))
     assert provider.drops[Drop.DOCUMENT] == 1
+
+
+@pytest.mark.parametrize(
+    ("epoch", "piece_bytes"), [(2**32, 400), (1000, 1)], ids=["epoch", "pieces"]
+)
+def test_what_no_mail_frame_can_name_is_refused(epoch: int, piece_bytes: int) -> None:
+    """An epoch has 4 bytes in a frame, and a count of pieces 2."""
+    with pytest.raises(PeerError):
+        Documents(piece_bytes).learn(document(epoch, 80_000))
+    Documents(2).learn(document(2**32 - 1, 80_000))
