@@ -95,7 +95,7 @@ class Messenger(PersonsVerbs):
         self._reception = Reception(
             store, envelopes, self._inbox, outbox, introductions, courier, self._loops
         )
-        self._upkeep = Upkeep(store, outbox, introductions, now)
+        self._upkeep = Upkeep(store, outbox, introductions, self._network, now)
         self._link_is_up = False
         self._drops: Counter[Drop] = Counter()
         self._packets: Counter[str] = Counter()

@@ -15,6 +15,9 @@ class NetworkView:
         self.looked_at = 0.0
         self.next_change = 0.0  # the next epoch's beginning
 
+    def epoch(self, now: float) -> Epoch:
+        return epoch_at(now, self._parameters)
+
     def at(self, now: float) -> Network | None:
         """None when there is no document, when the last has run out, or when the clock is wrong:
         payload is held then."""

@@ -144,3 +144,35 @@ def test_a_clock_that_steps_back_holds_the_payload() -> None:
     assert view.at(START) is None
     with pytest.raises(UserError):
         view.keeper.current(START)
+
+
+@pytest.mark.parametrize("back", [1, 3, 5])
+def test_a_clock_set_back_behind_a_restart_opens_no_old_document_again(back: int) -> None:
+    street = Street()
+    alice = House(street, "alice", PROVIDERS[0])
+    assert street.run_until(alice.is_ready, 60)
+    street.publishes = False
+    alice.link_down()
+    for _ in range(6):
+        street.now += PARAMETERS.epoch_seconds
+        alice.advance()
+    assert alice.messenger.status(street.now).document_stale
+    street.now -= back * PARAMETERS.epoch_seconds
+    alice.crash()
+    assert alice.messenger.status(street.now).document_stale
+
+
+def test_a_clock_that_was_years_ahead_does_not_stop_us_for_years() -> None:
+    street = Street()
+    alice = House(street, "alice", PROVIDERS[0])
+    assert street.run_until(alice.is_ready, 60)
+    right = street.now
+    street.now += 10 * 365 * 86400
+    street.publishes = False
+    alice.link_down()
+    alice.advance()
+    street.now = right + 25 * 3600
+    alice.crash()
+    street.publishes = True
+    alice.link_up()
+    assert street.run_until(lambda: not alice.messenger.status(street.now).document_stale, 120)
