@@ -12,10 +12,11 @@ from hushmill.errors import ExitCode, PeerError, UserError
 from hushmill.identifiers import Epoch
 from hushmill.link import NEWEST
 from pki.consensus import DOCUMENT_BYTES_LIMIT, NO_DOCUMENT, Consensus, verify_consensus
-from pki.epochs import epoch_at, epoch_start, last_served, next_document_due
+from pki.epochs import epoch_at, epoch_start, last_served, next_document_due, next_epoch
 from pki.fields import NetworkField, SecondsField
 from pki.genesis import Genesis
 
+_SEEN_BEYOND_SECONDS = 24 * 3600
 _STATE_BYTES_LIMIT = 2 * DOCUMENT_BYTES_LIMIT + 1024
 
 
@@ -71,11 +72,19 @@ class DocumentKeeper:
         return next((data for held, data in self._documents if held.epoch == epoch), None)
 
     def state(self) -> bytes:
-        """What the owner must persist whenever `accept` returned True, and now and then besides."""
+        """What the owner must persist whenever `accept` returned True, and at each epoch's turn.
+
+        The latest time in it is at most a day past what the newest document serves: that is enough
+        to keep it shut, and a clock that was once years ahead does not stop us for years.
+        """
+        latest, newest = self._latest_wall, self.newest
+        if newest is not None:
+            end = epoch_start(next_epoch(last_served(newest.epoch)), self._genesis.parameters)
+            latest = min(latest, int(end) + _SEEN_BEYOND_SECONDS)
         return codec.encode(
             _KeeperState(
                 network_id=self._genesis.network_id,
-                latest_wall=self._latest_wall,
+                latest_wall=latest,
                 documents=tuple(data for _, data in self._documents),
             )
         )
