@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from hushmill.errors import ExitCode, UserError
-from hushmill.runtime import now
+from hushmill.runtime import now, write_status_file
 
 STATUS_FILE = "status.json"
 STATUS_SECONDS = 3.0
@@ -45,10 +45,8 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 def write_status(directory: Path, status: NodeStatus) -> None:
-    """All or nothing for whoever reads it. Not synced: after a power cut it would be stale."""
-    fresh = directory / f"{STATUS_FILE}.new"
-    fresh.write_bytes(msgspec.json.encode(status))
-    fresh.replace(directory / STATUS_FILE)
+    """Not synced: after a power cut it would be stale. On a full disk the last one may stay."""
+    write_status_file(directory / STATUS_FILE, msgspec.json.encode(status))
 
 
 def read_status(directory: Path) -> NodeStatus:

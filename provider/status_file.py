@@ -3,13 +3,11 @@
 The rest of its status is a node's (`status.json`). Spec: docs/spec/mailbox.md (Status).
 """
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from hushmill.runtime import now
+from hushmill.runtime import now, write_status_file
 
 STATUS_FILE = "provider-status.json"
 STATUS_SECONDS = 3.0
@@ -55,36 +53,8 @@ def rounded(count: int) -> int:
 
 
 def write_mailbox_status(directory: Path, status: MailboxStatus) -> bool:
-    """Whether it could be written; all or nothing for whoever reads it.
-
-    A disk without room for a second file gets it over the first, whose block is ours. If that fails
-    too, the last one stays as it is: a status is never worth the mailboxes' process.
-    """
-    data = msgspec.json.encode(status)
-    file, fresh = directory / STATUS_FILE, directory / f"{STATUS_FILE}.new"
-    try:
-        fresh.write_bytes(data)
-        fresh.replace(file)
-    except OSError:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        return _write_over(file, data)
-    return True
-
-
-def _write_over(file: Path, data: bytes) -> bool:
-    """In one write of less than a block; spaces, which JSON ignores, cover a longer old one."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        padded = data.ljust(os.fstat(descriptor).st_size)
-        return os.pwrite(descriptor, padded, 0) == len(padded)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
+    """Whether it could be written; on a full disk it may not."""
+    return write_status_file(directory / STATUS_FILE, msgspec.json.encode(status))
 
 
 def read_mailbox_status(directory: Path) -> MailboxStatus | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         private_umask,
         read_secret,
         sync_folder,
+        write_status_file,
     )
     from hushmill.runtime.frame_link import (
         FrameLink,
@@ -76,6 +77,7 @@ __all__ = [
     "run_service",
     "sync_folder",
     "wall_clock_error",
+    "write_status_file",
 ]
 
 _NAMES_BY_MODULE = {
@@ -90,6 +92,7 @@ _NAMES_BY_MODULE = {
         "private_umask",
         "read_secret",
         "sync_folder",
+        "write_status_file",
     ),
     "frame_link": (
         "FrameLink",

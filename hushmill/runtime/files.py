@@ -6,6 +6,7 @@ would mean nothing. It is left to end the process.
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from hushmill.errors import ExitCode, UserError
@@ -37,6 +38,38 @@ def atomic_write(path: Path, data: bytes, mode: int = 0o600) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_status_file(path: Path, data: bytes) -> bool:
+    """Whether a process's JSON status could be written; all or nothing for whoever reads it.
+
+    It is not synced, and never worth the process: where the disk has no room for a second file it
+    goes over the first, whose block is ours, and if that fails too the last one stays as it is.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        return _write_over(path, data)
+    return True
+
+
+def _write_over(path: Path, data: bytes) -> bool:
+    """In one write of less than a block; spaces, which JSON ignores, cover a longer old one."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        padded = data.ljust(os.fstat(descriptor).st_size)
+        return os.pwrite(descriptor, padded, 0) == len(padded)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(path: Path) -> None:
