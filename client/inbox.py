@@ -8,6 +8,7 @@ from client.content import DIRECT_CONVERSATION, Message
 from client.core_events import MessageArrived, MessengerEffect
 from client.envelope import FRAGMENTS_LIMIT, Piece
 from client.fragments import fragment_count, reassemble
+from client.limits import ClientLimits
 from client.states import PieceSource
 from client.store import ClientStore
 from client.store_contacts import Contact
@@ -26,8 +27,9 @@ PARTIAL_SECONDS = 30 * 24 * 3600.0
 class Inbox:
     """Every method that writes is called inside the caller's transaction."""
 
-    def __init__(self, store: ClientStore) -> None:
+    def __init__(self, store: ClientStore, limits: ClientLimits) -> None:
         self._store = store
+        self._limits = limits
 
     # 1. pieces
 
@@ -49,6 +51,7 @@ class Inbox:
         count = fragment_count(piece.fragment)
         if not number < count <= FRAGMENTS_LIMIT:
             raise PeerError(Drop.SESSION)
+        self._require_room(contact, source, sequence, count, len(piece.fragment))
         if count == 1:
             return reassemble([piece.fragment])
         if partials.count_of(contact.id, source, sequence) not in (None, count):
@@ -63,6 +66,17 @@ class Inbox:
             return None
         partials.remove(contact.id, source, sequence)
         return reassemble([fragment for _, fragment in pieces])
+
+    def _require_room(
+        self, contact: Contact, source: PieceSource, sequence: int, count: int, size: int
+    ) -> None:
+        """Refuses a message that would not fit whole into what one contact may store here. Raises
+        PeerError(OVERFLOW): the sender learns that it is unconfirmed."""
+        partials = self._store.partials
+        waiting = partials.count(contact.id, source)
+        missing = count - partials.count_here(contact.id, source, sequence)
+        if contact.stored_bytes + (waiting + missing) * size > self._limits.contact_bytes:
+            raise PeerError(Drop.OVERFLOW)
 
     # 2. plaintext
 
@@ -79,10 +93,11 @@ class Inbox:
         self._store.sessions.save(stored)
         return plaintext
 
-    def keep(self, contact: Contact, sequence: int, plaintext: bytes, now: float) -> Drop | None:
-        """Keeps what a message says. The reason for which it shows nothing, if it does not: its
-        sequence is used up all the same."""
-        reason = None
+    def keep(self, contact: Contact, last: Piece, plaintext: bytes, now: float) -> Drop | None:
+        """Keeps what a message says, whose last fragment was `last`. The reason for which it shows
+        nothing, if it does not: its sequence is used up all the same."""
+        sequence, reason = last.sequence, None
+        self._store.contacts.charge(contact.id, fragment_count(last.fragment) * len(last.fragment))
         try:
             said = decode_plaintext(plaintext)
             match said:

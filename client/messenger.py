@@ -88,7 +88,7 @@ class Messenger(PersonsVerbs):
             rng,
             cover=cover,
         )
-        self._inbox = Inbox(store)
+        self._inbox = Inbox(store, limits)
         self._clock = AcknowledgementClock(genesis.parameters, rng)
         courier = Courier(store, envelopes, outbox, self._board, self._clock)
         super().__init__(store, person, outbox, introductions, courier, rng, limits)

@@ -126,7 +126,7 @@ class Reception:
             plaintext = self._introductions.welcome(stored, parcel, envelope.sender, now)
         except PeerError as error:
             return [], error.reason
-        reason = self._inbox.keep(row, envelope.piece.sequence, plaintext, now)
+        reason = self._inbox.keep(row, envelope.piece, plaintext, now)
         effects = [self._changed(contact), *self._inbox.show(contact, now)]
         effects += self._outbox.encrypt_waiting(contact, None, now)
         self._courier.watch(contact, now)
@@ -151,7 +151,7 @@ class Reception:
             plaintext = self._inbox.open_parcel(row, parcel)
         except PeerError as error:
             return [], error.reason
-        reason = self._inbox.keep(row, piece.sequence, plaintext, now)
+        reason = self._inbox.keep(row, piece, plaintext, now)
         return self._inbox.show(contact, now), reason
 
     def _changed(self, contact: int) -> MessengerEffect:

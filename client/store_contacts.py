@@ -30,6 +30,7 @@ class Contact:
     received_through: int
     shown_through: int
     owes_gap_mark: bool
+    stored_bytes: int
 
 
 _NAMES = tuple(field.name for field in fields(Contact))
@@ -129,6 +130,12 @@ class ContactTable:
 
     def receive_through(self, number: int, sequence: int) -> None:
         self._db.execute("UPDATE contact SET received_through = ? WHERE id = ?", (sequence, number))
+
+    def charge(self, number: int, stored: int) -> None:
+        """One message of theirs more, which came in `stored` bytes of fragments."""
+        self._db.execute(
+            "UPDATE contact SET stored_bytes = stored_bytes + ? WHERE id = ?", (stored, number)
+        )
 
     def show_through(self, number: int, sequence: int, *, owes_gap_mark: bool) -> None:
         self._db.execute(

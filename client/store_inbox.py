@@ -55,6 +55,15 @@ class PartialTable:
         )
         return int(row[0]) if row else 0
 
+    def count_here(self, contact: int, source: PieceSource, sequence: int) -> int:
+        """How many fragments of one message are here."""
+        row = one_row(
+            self._db,
+            "SELECT count(*) FROM partial WHERE contact = ? AND source = ? AND sequence = ?",
+            (contact, source.value, sequence),
+        )
+        return int(row[0]) if row else 0
+
     def remove(self, contact: int, source: PieceSource, sequence: int) -> None:
         self._db.execute(
             "DELETE FROM partial WHERE contact = ? AND source = ? AND sequence = ?",

@@ -62,7 +62,8 @@ CREATE TABLE contact (
     next_acknowledgement INTEGER NOT NULL DEFAULT 1,
     received_through INTEGER NOT NULL DEFAULT 0,  -- every message up to here is committed
     shown_through INTEGER NOT NULL DEFAULT 0,     -- every one up to here is shown, or passed over
-    owes_gap_mark INTEGER NOT NULL DEFAULT 0      -- something was passed over with nothing after it
+    owes_gap_mark INTEGER NOT NULL DEFAULT 0,     -- something was passed over with nothing after it
+    stored_bytes INTEGER NOT NULL DEFAULT 0       -- their whole messages, in fragments
 ) STRICT;
 
 CREATE TABLE invitation (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client import ContactState, MailArrived, MessageArrived, Text
+from client import ClientLimits, ContactState, MailArrived, MessageArrived, Text
 from client.content import Message
 from client.envelope import Acknowledgement, Address, Envelope, Piece
 from client.fragments import split
@@ -265,6 +265,45 @@ def test_an_unseen_oldest_beyond_the_window_changes_nothing() -> None:
     sender.say(sender.first, "hello", oldest=2**32 - 1)
     assert bob.store.contacts.numbered(1).received_through == sender.first
     assert len(bob.messenger.inbox()) == 1
+
+
+def meeting_with_room(fragments: int) -> tuple[House, Sender]:
+    """Bob has room for so many fragments more from Alice."""
+    _, bob, sender = meeting()
+    stored = bob.store.contacts.numbered(1).stored_bytes
+    assert stored >= sender.format.fragment_bytes  # the hello
+    most = stored + fragments * sender.format.fragment_bytes
+    bob.messenger._inbox._limits = ClientLimits(contact_bytes=most)
+    return bob, sender
+
+
+def test_a_contact_fills_what_one_may_store_here_and_not_one_byte_more() -> None:
+    bob, sender = meeting_with_room(3)
+    halves = sender.fragments("x" * 5000)
+    assert len(halves) == 2
+    assert [
+        sender.give(sender.deposit(sender.first, number, halves[number])) for number in (0, 1)
+    ] == [[], ["x" * 5000]]
+    assert sender.say(sender.first + 1, "the last") == ["the last"]
+    assert drops(bob) == {}
+    assert sender.say(sender.first + 2, "one more") == []
+    assert drops(bob) == {"overflow": 1}
+    assert bob.store.contacts.numbered(1).received_through == sender.first + 1
+
+
+def test_a_message_that_would_not_fit_whole_is_not_begun() -> None:
+    bob, sender = meeting_with_room(3)
+    for number, fragment in enumerate(sender.fragments("x" * 9000)):
+        assert sender.give(sender.deposit(sender.first, number, fragment)) == []
+    assert drops(bob) == {"overflow": 4}
+    assert bob.query("SELECT count(*) FROM partial") == [(0,)]
+    first, second = (sender.fragments(word * 5000) for word in "yz")
+    sender.give(sender.deposit(sender.first + 1, 0, first[0]))
+    sender.give(sender.deposit(sender.first + 2, 0, second[0]))
+    assert sender.say(sender.first, "short") == ["short"]
+    assert drops(bob) == {"overflow": 4}
+    sender.give(sender.deposit(sender.first + 1, 1, first[1]))  # what is begun counts
+    assert drops(bob) == {"overflow": 5}
 
 
 class Thief:
