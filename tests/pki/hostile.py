@@ -39,7 +39,7 @@ _epochs = st.one_of(
 ).map(Epoch)
 _hosts = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}", fullmatch=True)
 _key_bytes = st.one_of(
-    st.sampled_from([key.raw for key in opened(DESCRIPTORS[0]).keys]),
+    st.sampled_from([key.raw for key in opened(DESCRIPTORS[0]).keys[:2]]),
     st.sampled_from([key.raw for key in opened(DESCRIPTORS[2]).keys]),
     st.sampled_from([bytes(32), b"\xff" * 32, b"k" * 33, GENESIS.nodes[0].key_hash]),
     st.binary(min_size=32, max_size=32),
@@ -82,7 +82,7 @@ def odd_descriptors(draw: st.DrawFn) -> bytes:
         "made_at": st.sampled_from([0, START - 1, START + 1, START + 2000, 0xFFFFFFFFFF]),
         "number": st.sampled_from([0, 1, 2, 0xFFFF]).map(NodeNumber),
     }
-    names = draw(st.sets(st.sampled_from(sorted(changed))))
+    names = draw(st.sets(st.sampled_from(sorted(changed)), max_size=2))
     fields = {name: draw(changed[name]) for name in sorted(names)}
     honest = opened(NETWORK.descriptor(HOSTILE_NODE, made_at=START + draw(st.integers(0, 3))))
     made = msgspec.structs.replace(honest, **fields)

@@ -51,7 +51,16 @@ from pki.directory_client import (
 from pki.service import DirectoryClient
 from pki.service_authority import AuthorityService
 from tests.pki.four_authorities import FourAuthorities
-from tests.pki.hostile import DESCRIPTORS, DOCUMENTS, GENESIS, NETWORK, hostile_bytes
+from tests.pki.hostile import (
+    DESCRIPTORS,
+    DOCUMENTS,
+    GENESIS,
+    NETWORK,
+    hostile_bytes,
+    odd_descriptors,
+    odd_shares,
+    odd_votes,
+)
 from tests.pki.network import FIRST, START, SeededRandomness
 
 FUZZ = settings(
@@ -67,9 +76,12 @@ def events() -> st.SearchStrategy[AuthorityEvent]:
     authorities = st.integers(1, 3)
     return st.one_of(
         st.builds(DescriptorOffered, st.integers(0, 3), data),
+        st.builds(DescriptorOffered, st.integers(0, 3), odd_descriptors()),
         st.builds(DocumentAsked, st.integers(0, 3), _epochs),
         st.builds(VoteArrived, data),
+        st.builds(VoteArrived, odd_votes()),
         st.builds(ShareArrived, authorities, data),
+        st.builds(ShareArrived, authorities, odd_shares()),
         st.builds(DocumentArrived, data),
         st.builds(PeerUp, authorities),
     )
