@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Generic, TypeAlias, TypeVar
 from typing import Protocol as TypingProtocol
 
@@ -35,6 +36,8 @@ from hushmill.errors import ExitCode, UserError
 
 CONNECTION_LIMIT = 32
 PIPELINE_LIMIT = 4
+MESSAGE_CHARACTERS = 1000  # of what a failure says
+_NAME_CHARACTERS = 60
 
 Params = TypeVar("Params", bound=msgspec.Struct)
 Answer: TypeAlias = "JsonObject | Deferred[JsonObject]"
@@ -129,7 +132,7 @@ class RpcConnection(protocol.Protocol):
     def _serve(self, request: Request) -> None:
         method = self._server.methods.get(request.method)
         if method is None:
-            text = f"The daemon knows no method {request.method!r}."
+            text = f"The daemon knows no method {request.method[:_NAME_CHARACTERS]!r}."
             self._write(Failure(request.number, METHOD_NOT_FOUND, text, ExitCode.BUG))
             return
         pending = self._pending = _ask(method, request.params)
@@ -158,6 +161,9 @@ class RpcConnection(protocol.Protocol):
             self._server.on_bug(reason)
 
     def _write(self, answer: Result | Failure) -> None:
+        if isinstance(answer, Failure):
+            # It may repeat what it was asked: a method's, a field's or a person's name of any size.
+            answer = replace(answer, message=answer.message[:MESSAGE_CHARACTERS])
         if self in self._server.connections:
             self.transport.write(encode_message(answer))
 

@@ -36,6 +36,7 @@ from client.rpc import (
 )
 from client.rpc_server import (
     CONNECTION_LIMIT,
+    MESSAGE_CHARACTERS,
     PIPELINE_LIMIT,
     Answering,
     Method,
@@ -167,6 +168,22 @@ def test_refuses_what_is_not_a_call(line: bytes, code: int) -> None:
     answer = Served().ask(line)
     assert isinstance(answer, Failure)
     assert answer.code == code
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        call("\0" * 400_000),  # each character is six in JSON, and four more in Python's words
+        call("echo", text="a", **{"x" * 3_900_000: "b"}),
+        call("echo", text="\udcff"),
+    ],
+)
+def test_an_answer_repeats_little_of_the_call(line: bytes) -> None:
+    served = Served()
+    connection, transport = served.connect()
+    connection.dataReceived(line)
+    assert 0 < len(transport.written) < 8 * MESSAGE_CHARACTERS
+    assert isinstance(decode_answer(transport.written.rstrip(b"\n")), Failure)
 
 
 @given(st.binary(max_size=200))
