@@ -127,7 +127,10 @@ class PreKeys:
         return self._kem
 
     def should_rotate(self, now: float) -> bool:
-        return now - self._bundle.made_hour * _HOUR >= ROTATION_SECONDS
+        """Whether fresh ones are to be made: after a week, and when these are dated in the future,
+        since the clock was ahead once and nobody would start a session towards them."""
+        age = now - self._bundle.made_hour * _HOUR
+        return age >= ROTATION_SECONDS or age < 0
 
     def is_dead(self, now: float) -> bool:
         """Whether the secrets must be erased, and with them the remembered handshakes."""

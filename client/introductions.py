@@ -31,6 +31,7 @@ from hushmill.link import InboxOperation
 ANSWER_SEQUENCE = 0
 _HOUR = 3600.0
 _OPERATION_SLACK_HOURS = 24  # the answer may lie in the inbox when the invitation runs out
+PREKEYS_KEPT = 16  # of the newest; a right clock has seven
 GRACE_SECONDS = 3 * 24 * _HOUR  # an answer given in time may still be met after the invitation ends
 
 
@@ -177,12 +178,13 @@ class Introductions:
     # prekeys
 
     def rotate_prekeys(self, now: float) -> None:
-        """Fresh ones every week; those that are dead are erased."""
+        """Fresh ones every week; those that are dead are erased. By their number too: those from a
+        clock that was ahead would live too long."""
         kept = self._prekeys()
         if not kept or kept[-1][1].should_rotate(now):
             self._store.person.add_prekeys(PreKeys.generate(self._identity, now).raw, now)
         for number, prekeys in kept:
-            if prekeys.is_dead(now):
+            if prekeys.is_dead(now) or number <= kept[-1][0] - PREKEYS_KEPT:
                 self._store.person.remove_prekeys(number)
 
     def _prekeys(self) -> list[tuple[int, PreKeys]]:

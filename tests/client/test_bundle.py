@@ -128,6 +128,8 @@ def test_rotates_after_a_week_and_dies_once_nobody_may_use_it() -> None:
     made = BOBS_PREKEYS.bundle().made_hour * 3600
     assert not BOBS_PREKEYS.should_rotate(made + ROTATION_SECONDS - 1)
     assert BOBS_PREKEYS.should_rotate(made + ROTATION_SECONDS)
+    assert not BOBS_PREKEYS.should_rotate(made)
+    assert BOBS_PREKEYS.should_rotate(made - 1)
     assert not BOBS_PREKEYS.is_dead(made + LIFETIME_SECONDS)
     assert BOBS_PREKEYS.is_dead(made + LIFETIME_SECONDS + ROTATION_SECONDS + 1)
 

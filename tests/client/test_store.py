@@ -5,6 +5,7 @@ import pytest
 
 from client import ClientStore, ContactState, Text, found_person
 from client.content import Message
+from client.introductions import PREKEYS_KEPT
 from client.store_schema import SCHEMA_VERSION
 from experiments.simnet.seeded import SeededRandomness
 from hushmill.errors import ExitCode, UserError
@@ -170,6 +171,28 @@ def test_prekeys_rotate_weekly_and_die() -> None:
     kept = alice.query("SELECT id FROM prekeys")
     assert made[0] not in kept
     assert 5 <= len(kept) <= 6
+
+
+def test_prekeys_of_a_clock_that_was_ahead_are_replaced_and_die() -> None:
+    _, alice, _ = friends()
+    introductions, now, week = alice.messenger._introductions, alice.street.now, 7 * 24 * 3600.0
+    with alice.store.transaction():
+        introductions.rotate_prekeys(now + 520 * week)
+        introductions.rotate_prekeys(now)
+    (*_, ahead), (*_, newest) = alice.query("SELECT id FROM prekeys ORDER BY id")
+    usable = introductions._prekeys()[-1][1].bundle()
+    assert usable.is_usable(now)
+    for number in range(1, PREKEYS_KEPT):
+        with alice.store.transaction():
+            introductions.rotate_prekeys(now + number * week)
+    assert (ahead,) in alice.query("SELECT id FROM prekeys")
+    for number in (PREKEYS_KEPT, PREKEYS_KEPT + 1):
+        with alice.store.transaction():
+            introductions.rotate_prekeys(now + number * week)
+    kept = alice.query("SELECT id FROM prekeys")
+    assert (ahead,) not in kept
+    assert (newest,) not in kept  # by its age
+    assert 5 <= len(kept) <= 8
 
 
 def test_a_removed_prekey_takes_its_handshakes_along() -> None:
