@@ -15,7 +15,10 @@ DIGEST_BYTES = 32
 KEM_KEY_BYTES_LIMIT = 1216  # X-Wing's public key, the largest of the suites
 
 LABEL_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}\Z"
-HOST_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}\Z"
+# A name of labels that a resolver takes (a longer or empty label is an exception in it, not an
+# answer), an IPv4 address, which looks like one, or an IPv6 address.
+_LABEL = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+HOST_PATTERN = rf"^(?=.{{1,253}}\Z)(?:{_LABEL}(?:\.{_LABEL})*|[0-9A-Fa-f:]{{2,39}})\Z"
 
 NodeField = Annotated[NodeNumber, msgspec.Meta(ge=0, lt=NODE_NUMBER_LIMIT)]
 EpochField = Annotated[Epoch, msgspec.Meta(ge=0, le=0xFFFFFFFF)]

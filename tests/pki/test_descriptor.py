@@ -1,5 +1,7 @@
 """Descriptors: admitted, signed by their node, of this network, with sound keys; and the book."""
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from hushmill.identifiers import Epoch, KeyHash, NodeNumber
 from pki import Descriptor, EpochKey, descriptor_of, open_descriptor, sign_descriptor
 from pki.descriptor import DESCRIPTOR_KEYS_LIMIT, SignedDescriptor
 from pki.descriptor_book import DescriptorBook
+from pki.fields import HOST_PATTERN
 from tests.pki.documents import chain, opened
 from tests.pki.network import FIRST, START, signing_key, small_network
 
@@ -78,6 +81,11 @@ KEYS = OPEN.keys
         {"key_hash": KeyHash(KEYS[0].raw)},  # no document with it would be valid
         {"client_port": 5},
         {"host": "a b"},
+        {"host": ""},
+        {"host": "a..b"},  # these three make a resolver raise
+        {"host": "a" * 64},
+        {"host": ".a"},
+        {"host": "a." * 126 + "ab"},
         {"port": 0},
         {"made_at": -1},
     ],
@@ -97,6 +105,21 @@ def test_made_at_the_genesis_address() -> None:
     assert (made.host, made.port, made.client_port, made.key_hash, made.made_at) == (
         *(node.host, node.port, node.client_port, node.key_hash, START),
     )
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "localhost", "mix-1.example.org", "192.0.2.7", "2001:db8::7", "::1", "a" * 63]
+)
+def test_takes_names_and_addresses(host: str) -> None:
+    assert not is_refused(signed(host=host))
+
+
+@settings(max_examples=300)
+@given(st.text("a0-.:", min_size=1, max_size=140))
+def test_every_host_that_is_taken_can_be_given_to_a_resolver(host: str) -> None:
+    """An exception of the resolver would end each node that connects there."""
+    if re.match(HOST_PATTERN, host):
+        host.encode("idna")
 
 
 @settings(max_examples=300)
