@@ -30,6 +30,7 @@ from hushmill.crypto import (
 from hushmill.errors import ExitCode, PeerError, UserError
 
 HEADER_SUFFIX = ".header"
+UNFINISHED_SUFFIX = ".unfinished"
 _MAGIC = b"hushvlt\0"
 _VERSION = 1
 _HEADER_BYTES = 8 + 1 + 4 + 4 + PASSWORD_SALT_BYTES + 32 + 32
@@ -44,26 +45,44 @@ def header_path(path: Path) -> Path:
     return path.with_name(path.name + HEADER_SUFFIX)
 
 
+def unfinished_path(path: Path) -> Path:
+    """Where a store lies until it is one: while there is something, its making was interrupted."""
+    return path.with_name(path.name + UNFINISHED_SUFFIX)
+
+
 def create_vault(path: Path, passphrase: str | None) -> apsw.Connection:
-    """A new, empty store at `path`, sealed under `passphrase`.
+    """A new, empty store at `path`, sealed under `passphrase`. What an interrupted call has left,
+    which nothing was ever kept in, is replaced.
 
     Raises UserError(3) without a passphrase, or when there already is a store.
     """
     secret = _require_passphrase(passphrase)
-    if path.exists() or header_path(path).exists():
+    unfinished = unfinished_path(path)
+    is_interrupted = unfinished.exists() and not path.exists()
+    if path.exists() or (header_path(path).exists() and not is_interrupted):
         raise UserError(
             f"There already is a store at {path}. Use it, or name another folder.",
             ExitCode.CONFIGURATION,
         )
+    for suffix in ("-wal", "-shm", "-journal"):
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+    header_path(path).unlink(missing_ok=True)  # before its database: alone it would be a store's
+    _sync_folder(path)
+    unfinished.unlink(missing_ok=True)
     header, key = _Header.create(secret)
-    _write_new(header_path(path), header.encode())
-    _write_new(path, b"")
-    connection = _connect(path, key)
+    _write_new(unfinished, b"")
+    connection = _connect(unfinished, key)
     _settle(connection)
     # The first page is written now, so that a store without one is a damaged one.
     connection.execute("PRAGMA user_version = 0")
     connection.execute("CREATE TABLE vault_birth (id INTEGER PRIMARY KEY)")
     connection.execute("DROP TABLE vault_birth")
+    connection.close()
+    _write_new(header_path(path), header.encode())
+    unfinished.rename(path)  # from now on it is a store
+    _sync_folder(path)
+    connection = _connect(path, key)
+    _settle(connection)
     return connection
 
 
@@ -204,6 +223,8 @@ def _settle(connection: apsw.Connection) -> None:
         "trusted_schema = OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    # A log that lies there can be cut by whoever can write the folder, and nobody would notice.
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
 
 
@@ -214,6 +235,11 @@ def _write_new(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    _sync_folder(path)
+
+
+def _sync_folder(path: Path) -> None:
+    """The names of the files beside `path`, durable."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -1,12 +1,14 @@
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
-from client import create_vault, open_vault
-from client.store_vault import _Header, header_path
+from client import create_vault, open_vault, store_vault
+from client.store_vault import _Header, header_path, unfinished_path
 from hushmill.crypto import PASSWORD_MEMORY_KIB, PASSWORD_PASSES, Label, digest
 from hushmill.errors import ExitCode, UserError
 
@@ -153,6 +155,69 @@ def test_creates_nothing_over_a_store_or_a_part_of_one(vault: Path) -> None:
         if missing is not None:
             (vault.parent / "aside").rename(missing)
     assert snapshot(vault) == before
+
+
+class CutError(Exception):
+    """The power goes."""
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_store_whose_making_was_interrupted_anywhere_can_be_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Before each change of the folder: of a file's name, or of its bytes."""
+    path, steps = tmp_path / "store.db", iter(range(100))
+
+    def before(function: Callable[..., Any]) -> Callable[..., Any]:
+        def cut(*arguments: Any, **named: Any) -> Any:
+            if next(steps) == step:
+                raise CutError
+            return function(*arguments, **named)
+
+        return cut
+
+    with monkeypatch.context() as patched:
+        for name in ("_write_new", "_connect", "_settle", "_sync_folder"):
+            patched.setattr(store_vault, name, before(getattr(store_vault, name)))
+        patched.setattr(Path, "rename", before(Path.rename))
+        with suppress(CutError):
+            create_vault(path, "of the interrupted one").close()
+    if path.exists():  # the last step was made
+        open_vault(path, "of the interrupted one").close()
+    else:
+        create_vault(path, PASSPHRASE).close()
+        open_vault(path, PASSPHRASE).close()
+        assert sorted(snapshot(path)) == ["store.db", "store.db.header"]
+
+
+def test_replaces_no_store_because_of_an_unfinished_one_beside_it(vault: Path) -> None:
+    unfinished_path(vault).write_bytes(b"left over")
+    before = snapshot(vault)
+    with pytest.raises(UserError):
+        create_vault(vault, PASSPHRASE)
+    assert snapshot(vault) == before
+    unfinished_path(vault).unlink()
+    vault.rename(vault.parent / "aside")
+    with pytest.raises(UserError):
+        create_vault(vault, PASSPHRASE)
+
+
+def test_leaves_no_log_behind(vault: Path) -> None:
+    """Neither when it is closed, nor after a crash from the moment in which it is opened again."""
+    connection = open_vault(vault, PASSPHRASE)
+    connection.execute("INSERT INTO canary58f1c0d7 VALUES (1)")
+    crashed = snapshot(vault)
+    connection.close()
+    assert sorted(snapshot(vault)) == ["store.db", "store.db.header"]
+    for name, data in crashed.items():
+        (vault.parent / name).write_bytes(data)
+    (vault.parent / f"{vault.name}-shm").unlink()
+    log = vault.parent / f"{vault.name}-wal"
+    assert log.stat().st_size > 0
+    connection = open_vault(vault, PASSPHRASE)
+    assert log.stat().st_size == 0
+    assert connection.execute("SELECT count(*) FROM canary58f1c0d7").get == 201
+    connection.close()
 
 
 def changed_pages(data: bytes) -> Iterator[bytes]:
