@@ -5,9 +5,10 @@ wait, so they are driven to their end at once. What is ours: the AEAD (ChaCha20-
 of the bundled CBC one), SHAKE-256 as the two KDFs, X25519 that refuses low-order points, and the
 message's layout. Spec: docs/spec/e2ee.md (Ratchet).
 
-    message = ratchet key 32 | previous chain length 4 | number 4 | ciphertext | tag 16
+    message = ratchet key 32 | previous chain length 4 | number 4 | salt 16 | ciphertext | tag 16
 """
 
+import secrets
 import warnings
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypedDict, TypeVar
@@ -39,23 +40,27 @@ Result = TypeVar("Result")
 
 KEY_BYTES = 32
 HEADER_BYTES = KEY_BYTES + 4 + 4
-RATCHET_OVERHEAD_BYTES = HEADER_BYTES + 16
+SALT_BYTES = 16
+RATCHET_OVERHEAD_BYTES = HEADER_BYTES + SALT_BYTES + 16
 SKIPPED_PER_JUMP = 1000  # one message makes us derive at most this many keys per chain
 SKIPPED_KEPT = 2000  # the oldest go first
 
 
 class _Aead(AEAD):
-    """ChaCha20-Poly1305. A message key is used once, so its key and nonce both come from it."""
+    """ChaCha20-Poly1305 under a key and nonce from the message key and a random salt, which is
+    carried: a sender whose store went back uses a message key twice, but never this pair."""
 
     @staticmethod
     async def encrypt(plaintext: bytes, key: bytes, associated_data: bytes) -> bytes:
-        sealing = derive(Label.E2EE_MESSAGE, 44, key)
-        return seal(sealing[:32], sealing[32:], plaintext, associated_data)
+        salt = secrets.token_bytes(SALT_BYTES)
+        sealing = derive(Label.E2EE_MESSAGE, 44, key, salt)
+        return salt + seal(sealing[:32], sealing[32:], plaintext, associated_data)
 
     @staticmethod
     async def decrypt(ciphertext: bytes, key: bytes, associated_data: bytes) -> bytes:
-        sealing = derive(Label.E2EE_MESSAGE, 44, key)
-        return open_sealed(sealing[:32], sealing[32:], ciphertext, associated_data)
+        salt, sealed = ciphertext[:SALT_BYTES], ciphertext[SALT_BYTES:]
+        sealing = derive(Label.E2EE_MESSAGE, 44, key, salt)
+        return open_sealed(sealing[:32], sealing[32:], sealed, associated_data)
 
 
 class _RootKdf(KDF):
@@ -145,7 +150,7 @@ class Ratchet:
         return cls(inner), plaintext
 
     def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
-        """56 bytes longer than `plaintext`; the key that made it is gone afterwards."""
+        """72 bytes longer than `plaintext`; the key that made it is gone afterwards."""
         return _encode(_run(self._inner.encrypt_message(plaintext, associated_data)))
 
     def decrypt(self, message: bytes, associated_data: bytes) -> bytes:

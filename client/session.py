@@ -114,7 +114,7 @@ class Session:
         return self._agreement.to_responder_secret
 
     def encrypt(self, plaintext: bytes) -> bytes:
-        """A ratchet message, `RATCHET_OVERHEAD_BYTES` (56) longer than `plaintext`."""
+        """A ratchet message, `RATCHET_OVERHEAD_BYTES` (72) longer than `plaintext`."""
         return self._ratchet.encrypt(plaintext, self._agreement.associated_data(self.role))
 
     def decrypt(self, message: bytes) -> bytes:

@@ -58,7 +58,7 @@ def open_first_chain(
     root: bytes, session: bytes, prekey: bytes, initiator: bytes, responder: bytes, message: bytes
 ) -> bytes:
     """The plaintext of any message of the initiator's first chain."""
-    head, sealed = message[:40], message[40:]
+    head, salt, sealed = message[:40], message[40:56], message[56:]
     assert head[32:36] == bytes(4)
     stepped = shake("hushmill/e2ee/root-chain", 64, root, x25519(prekey, head[:32]))
     chain = stepped[32:]
@@ -66,7 +66,7 @@ def open_first_chain(
     for _ in range(int.from_bytes(head[36:40], "big") + 1):
         stepped = shake("hushmill/e2ee/message-chain", 64, chain, b"")
         chain, key = stepped[:32], stepped[32:]
-    material = shake("hushmill/e2ee/message", 44, key)
+    material = shake("hushmill/e2ee/message", 44, key, salt)
     associated = (99).to_bytes(4, "big") + b"\1\1\0" + session + initiator + responder + head
     return ChaCha20Poly1305(material[:32]).decrypt(material[32:], sealed, associated)
 

@@ -83,7 +83,8 @@ def handshakes() -> list[dict[str, Any]]:
         ("message's ratchet key changed", header, flipped(first, 0), SECRET, None),
         ("message's number changed", header, flipped(first, 39 * 8), SECRET, None),
         ("message's tag changed", header, flipped(first, len(first) * 8 - 1), SECRET, None),
-        ("message short", header, first[:55], SECRET, None),
+        ("message's salt changed", header, flipped(first, 40 * 8), SECRET, None),
+        ("message short", header, first[:71], SECRET, None),
     ]
     return [
         {

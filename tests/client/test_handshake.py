@@ -266,7 +266,7 @@ def test_any_of_the_first_messages_begins_the_session() -> None:
     assert alice.decrypt(bob.encrypt(b"answer")) == b"answer"
 
 
-@pytest.mark.parametrize("length", [0, 1, 39, 40, 55, 56, 57, 4000])
+@pytest.mark.parametrize("length", [0, 1, 39, 40, 55, 56, 57, 71, 72, 73, 4000])
 def test_refuses_garbage_behind_a_valid_header(length: int) -> None:
     _, header, _ = start_session(ALICE, BUNDLE, SECRET, b"hello")
     assert refused(header, b"\x07" * length)

@@ -6,6 +6,7 @@ from client import Session, SessionState
 from client.ratchet import (
     HEADER_BYTES,
     RATCHET_OVERHEAD_BYTES,
+    SALT_BYTES,
     SKIPPED_KEPT,
     SKIPPED_PER_JUMP,
 )
@@ -34,7 +35,7 @@ def test_adds_the_documented_overhead() -> None:
     alice, bob = talking_pair()
     for length in (0, 1, 3500):
         message = alice.encrypt(bytes(length))
-        assert len(message) == length + RATCHET_OVERHEAD_BYTES == length + 56
+        assert len(message) == length + RATCHET_OVERHEAD_BYTES == length + 72
         assert bob.decrypt(message) == bytes(length)
 
 
@@ -105,7 +106,7 @@ _FIRST_ANSWER = _ANSWERER.encrypt(b"never delivered")
 _PREKEY = BOBS_PREKEYS.bundle().prekey.raw
 
 
-@pytest.mark.parametrize("length", [0, 1, 31, 32, 39, 40, 55])
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 39, 40, 55, 56, 71])
 def test_refuses_what_is_shorter_than_its_head(length: int) -> None:
     alice, bob = talking_pair()
     assert not opens(bob, alice.encrypt(b"")[:length])
@@ -280,6 +281,17 @@ def test_a_stolen_state_opens_nothing_after_a_round_trip() -> None:
     late = alice.encrypt(b"late")
     assert not opens(thief, late)
     assert opens(bob, late)
+
+
+def test_a_state_that_went_back_uses_no_key_stream_twice() -> None:
+    """A sender whose store was put back encrypts under a message key for the second time."""
+    alice, bob = talking_pair()
+    back = copy(alice)
+    one, two = alice.encrypt(bytes(1000)), back.encrypt(bytes(1000))
+    assert one[:HEADER_BYTES] == two[:HEADER_BYTES]
+    streams = [message[HEADER_BYTES + SALT_BYTES : -16] for message in (one, two)]
+    assert sum(a == b for a, b in zip(*streams, strict=True)) < 30
+    assert copy(bob).decrypt(one) == copy(bob).decrypt(two) == bytes(1000)
 
 
 def test_never_prints_a_secret() -> None:
