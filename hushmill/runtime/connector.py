@@ -111,6 +111,12 @@ class Connector:
 
     def _connect(self) -> None:
         self._timer = None
+        try:
+            self._host.encode("idna")  # as the resolver will, where nobody catches what it raises
+        except UnicodeError:
+            self._owner.on_drop(Drop.LINK_DOWN, 1)
+            self._failed()
+            return
         attempt = _Attempt(self._make_link, self._failed)
         factory = FrameTlsFactory(self._tls, attempt, self._reactor)
         self._attempt = self._reactor.connectTCP(
