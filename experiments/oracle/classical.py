@@ -3,6 +3,7 @@
 Run by run.py, never by the product. It reads one JSON request a line and answers with one.
 """
 
+import inspect
 import json
 import os
 import struct
@@ -10,21 +11,33 @@ import sys
 from time import perf_counter
 from typing import Any
 
-from petlib.ec import EcPt  # type: ignore[import-not-found,unused-ignore]
+import msgpack  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from petlib.ec import (  # type: ignore[import-not-found,unused-ignore]
+    POINT_CONVERSION_UNCOMPRESSED,
+    EcPt,
+)
 from scenarios import (  # type: ignore[import-not-found,unused-ignore]
+    BY_EVERY_NODE,
     DELIVERED,
     DROPPED,
     FLIPS_A_HOP,
     HOPS,
+    NOBODYS_KEY,
+    OTHER_ENCODING,
     OTHER_TAG,
+    PADDING,
+    PADDINGS,
     PAYLOAD_BYTES,
     REFUSED_AT_EXIT,
+    SAME_PACKET,
     SAME_TAG,
     UNEXPECTED,
     Scenario,
+    padding_verdict,
 )
 from sphinxmix import SphinxException  # type: ignore[import-not-found,unused-ignore]
 from sphinxmix.SphinxClient import (  # type: ignore[import-not-found,unused-ignore]
+    Dest_flag,
     Nenc,
     PFdecode,
     create_forward_message,
@@ -36,6 +49,7 @@ from sphinxmix.SphinxNode import sphinx_process  # type: ignore[import-not-found
 from sphinxmix.SphinxParams import SphinxParams  # type: ignore[import-not-found,unused-ignore]
 
 MESSAGE_BYTES = 3500
+POINT_EXTENSION = 2  # petlib.pack's number for a point
 # Its ways to say no: its own exception, assertions on lengths, and OpenSSL's on points.
 REFUSALS = (SphinxException, AssertionError, ValueError, Exception)
 
@@ -75,10 +89,68 @@ class Classical:
             return True
         return False
 
+    def open_wire(self, wire: bytes, hop: int) -> Any:
+        """As `open`, from the bytes that a node receives."""
+        known = {(self.params.max_len, self.params.m): self.params}
+        _, (header, payload) = unpack_message(known, wire)
+        return self.open(header, payload, hop)
+
+    def without_a_key(self) -> Any:
+        """A one-hop packet for the point at infinity, made with no node's key, sent to each."""
+        nowhere = self.params.group.G.infinite()
+        message = os.urandom(MESSAGE_BYTES)
+        header, payload = create_forward_message(
+            self.params, [Nenc(self.names[0])], [nowhere], b"bob", message
+        )
+        wire = pack_message(self.params, ((nowhere, *header[1:]), payload))
+        for hop in range(HOPS):
+            try:
+                _, _, (_, opened), mac_key = self.open_wire(wire, hop)
+                if receive_forward(self.params, mac_key, opened)[1] != message:
+                    return UNEXPECTED
+            except REFUSALS:
+                return DROPPED
+        return BY_EVERY_NODE
+
+    def in_another_form(self, header: Any, payload: bytes, hop: int) -> Any:
+        """The same point uncompressed, where the library itself writes it compressed."""
+        alpha, beta, gamma = header
+        wire = pack_message(self.params, (header, payload))
+        point = alpha.export(POINT_CONVERSION_UNCOMPRESSED)
+        inner = msgpack.packb((alpha.group.nid(), point))
+        other = pack_message(
+            self.params, ((msgpack.ExtType(POINT_EXTENSION, inner), beta, gamma), payload)
+        )
+        if other == wire:
+            return UNEXPECTED
+        try:
+            same = self.open_wire(wire, hop)[0] == self.open_wire(other, hop)[0]
+        except REFUSALS:
+            return DROPPED
+        return SAME_PACKET if same else UNEXPECTED
+
+    def padding(self, length: int) -> bytes:
+        """What the last hop can read behind its own block, as `sphinx_process` decrypts it."""
+        header, payload, _ = self.packet(length)
+        alpha, beta, _ = self.arriving(header, payload, length - 1)[0]
+        shared = self.params.group.expon(alpha, [self.secrets[length - 1]])
+        opened = self.params.xor_rho(self.params.hrho(self.params.get_aes_key(shared)), beta)
+        block = opened[1 : 1 + opened[0]]
+        if PFdecode(self.params, bytes(block))[0] != Dest_flag:
+            raise AssertionError("this is not how the last block is read")
+        return bytes(opened[1 + opened[0] :])
+
+    def has_words(self, words: str) -> bool:
+        return words in inspect.getsource(sphinx_process)
+
     def verdict(self, scenario: Any) -> str:
         return str(self.judged(scenario))
 
     def judged(self, scenario: Any) -> Any:
+        if scenario.what == NOBODYS_KEY:
+            return self.without_a_key()
+        if scenario.what == PADDING:
+            return padding_verdict([self.padding(scenario.length) for _ in range(PADDINGS)])
         header, payload, message = self.packet(scenario.length)
         if scenario.what == "send":
             return self.carry(header, payload, 0, scenario.length, message)
@@ -95,6 +167,8 @@ class Classical:
                 return DROPPED if self.is_dropped(header, payload, (hop + 1) % HOPS) else UNEXPECTED
             case "replace the public element":
                 changed = [(other_header[0], beta, gamma)]
+            case what if what == OTHER_ENCODING:
+                return self.in_another_form(header, payload, hop)
             case "take another packet's routing":
                 changed = [(alpha, other_header[1], gamma)]
             case "cut a byte off the header":
@@ -183,6 +257,8 @@ def main() -> None:
         request = json.loads(line)
         if request["do"] == "verdict":
             answer: object = subject.verdict(Scenario(**request["scenario"]))
+        elif request["do"] == "has_words":
+            answer = subject.has_words(request["words"])
         else:
             timed = {
                 "time_unwrap": subject.time_unwrap,

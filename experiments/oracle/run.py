@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,14 @@ from typing import IO
 
 from experiments.oracle.environment import NoCompilerError, oracle_python
 from experiments.oracle.ours import Ours
-from experiments.oracle.scenarios import Scenario, Subject, scenarios
+from experiments.oracle.scenarios import (
+    NO_SUCH_FIELD,
+    NOTES,
+    WHY,
+    Scenario,
+    Subject,
+    scenarios,
+)
 
 # How many times as fast as the classical reference unwrapping has to be, from bytes to bytes; and
 # as its `sphinx_process` alone, which is given a parsed point and leaves another to be encoded.
@@ -49,6 +57,9 @@ class Classical:
     def verdict(self, scenario: Scenario) -> str:
         return str(self._ask({"do": "verdict", "scenario": asdict(scenario)}))
 
+    def has_words(self, words: str) -> bool:
+        return bool(self._ask({"do": "has_words", "words": words}))
+
     def time_unwrap(self, calls: int) -> float:
         return float(str(self._ask({"do": "time_unwrap", "calls": calls})))
 
@@ -72,14 +83,38 @@ def _open(stream: IO[str] | None) -> IO[str]:
 
 
 def compare(subjects: dict[str, Subject]) -> list[dict[str, object]]:
-    """A row a scenario: its name, what was expected, and each subject's verdict."""
-    rows = []
+    """A row a scenario: its name, what was expected of each subject, and each one's verdict."""
+    rows: list[dict[str, object]] = []
     for scenario in scenarios():
-        verdicts = {name: subject.verdict(scenario) for name, subject in subjects.items()}
-        agree = all(verdict == scenario.expected for verdict in verdicts.values())
-        row = {"what": scenario.name, "expected": scenario.expected, **verdicts, "agree": agree}
-        rows.append(row)
+        expected = {name: scenario.expected_of(name) for name in subjects}
+        verdicts = {
+            name: NO_SUCH_FIELD if expected[name] == NO_SUCH_FIELD else subject.verdict(scenario)
+            for name, subject in subjects.items()
+        }
+        rows.append(
+            {
+                "what": scenario.name,
+                "expected": expected,
+                **verdicts,
+                "agree": verdicts == expected,
+                "why": WHY.get(scenario.what, ""),
+            }
+        )
     return rows
+
+
+def read_notes(subjects: dict[str, Subject]) -> list[dict[str, object]]:
+    """Facts of the source, and whether the words that they rest on still stand there."""
+    return [
+        {
+            "note": note.text,
+            "holds": all(
+                subject.has_words(note.classical if name == "classical" else note.ours)
+                for name, subject in subjects.items()
+            ),
+        }
+        for note in NOTES
+    ]
 
 
 def measure(classical: Classical, ours: dict[str, Subject]) -> list[dict[str, object]]:
@@ -119,17 +154,32 @@ def measure(classical: Classical, ours: dict[str, Subject]) -> list[dict[str, ob
     return rows
 
 
+def fill(text: str) -> str:
+    return textwrap.fill(text, 110, initial_indent="- ", subsequent_indent="  ")
+
+
 def say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
-def report(verdicts: list[dict[str, object]], speeds: list[dict[str, object]]) -> None:
+def report(
+    verdicts: list[dict[str, object]],
+    notes: list[dict[str, object]],
+    speeds: list[dict[str, object]],
+) -> None:
     names = ("classical", "x25519", "xwing")
-    say(f"{'':44}" + "".join(f"{name:22}" for name in names))
+    width = 2 + max(len(str(row["what"])) for row in verdicts)
+    say(f"{'':{width}}" + "".join(f"{name:22}" for name in names))
     for row in verdicts:
         mark = "" if row["agree"] else "   <- expected: " + str(row["expected"])
-        say(f"{row['what']:44}" + "".join(f"{row[name]!s:22}" for name in names) + mark)
+        say(f"{row['what']:{width}}" + "".join(f"{row[name]!s:22}" for name in names) + mark)
+    say("\nWhere they differ:")
+    for what, why in WHY.items():
+        say(fill(f"{what}: {why}"))
+    say("\nFacts of the source, not run:")
+    for note in notes:
+        say(fill(str(note["note"]) + ("" if note["holds"] else "  <- NO LONGER SO")))
     say("")
     for row in speeds:
         line = f"{row['what']} {row['suite']!s:12}{row['us']:>9} µs"
@@ -154,17 +204,18 @@ def main() -> int:
     with Classical(python) as classical:
         ours: dict[str, Subject] = {"x25519": Ours("x25519"), "xwing": Ours("xwing")}
         verdicts = compare({"classical": classical, **ours})
+        notes = read_notes({"classical": classical, **ours})
         for _ in range(ATTEMPTS):  # a busy machine may disturb one
             speeds = measure(classical, ours)
             if all(row.get("pass", True) for row in speeds):
                 break
-    agreed = all(bool(row["agree"]) for row in verdicts)
+    agreed = all(bool(row["agree"]) for row in verdicts) and all(n["holds"] for n in notes)
     fast = all(bool(row.get("pass", True)) for row in speeds)
     if options.json:
         record = {"v": 1, "oracle": "packet", "ok": agreed and fast}
-        say(json.dumps({**record, "verdicts": verdicts, "speeds": speeds}))
+        say(json.dumps({**record, "verdicts": verdicts, "notes": notes, "speeds": speeds}))
     else:
-        report(verdicts, speeds)
+        report(verdicts, notes, speeds)
         say(f"\n{len(verdicts)} scenarios, " + ("all as expected" if agreed else "NOT ALL AGREE"))
         say("speed: " + ("as promised" if fast else "BELOW THE PROMISE"))
     return 0 if agreed and fast else 1
