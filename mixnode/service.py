@@ -49,7 +49,7 @@ from mixnode.node_directory import (
     open_node_directory,
 )
 from mixnode.node_keys import NodeKeys
-from mixnode.status_file import STATUS_SECONDS, NodeStatus, write_status
+from mixnode.status_file import STATUS_SECONDS, NodeStatus, StatusWriter
 from mixnode.trace_file import TraceFile
 from pki import Consensus, DirectoryClient, descriptor_of, last_served, sign_descriptor
 
@@ -118,6 +118,7 @@ class NodeService:
             state_path=directory.path / DIRECTORY_STATE_FILE,
             on_document=extension.document_accepted,
         )
+        self._status = StatusWriter(directory.path)
         self._trace = TraceFile(trace, directory.number) if trace is not None else None
 
     def start(self) -> None:
@@ -230,7 +231,7 @@ class NodeService:
             links_wanted=self._links.links_wanted,
             counters=self.mix.counters.rounded(),
         )
-        write_status(self.directory.path, status)
+        self._status.write(status)
         self._reactor.callLater(STATUS_SECONDS, self._say_status)
 
     def _stop(self) -> None:

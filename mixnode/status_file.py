@@ -3,6 +3,7 @@
 Spec: docs/spec/mixing.md (Counters). Read by `status` and by launchers.
 """
 
+import logging
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import now, write_status_file
 
+_log = logging.getLogger(__name__)
 STATUS_FILE = "status.json"
 STATUS_SECONDS = 3.0
 STALE_SECONDS = 4 * STATUS_SECONDS
@@ -44,9 +46,21 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         return "\n".join(lines)
 
 
-def write_status(directory: Path, status: NodeStatus) -> None:
-    """Not synced: after a power cut it would be stale. On a full disk the last one may stay."""
-    write_status_file(directory / STATUS_FILE, msgspec.json.encode(status))
+class StatusWriter:
+    """Writes a node's status. On a full disk the last one may stay, which is said once."""
+
+    __slots__ = ("_has_failed", "_path")
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / STATUS_FILE
+        self._has_failed = False
+
+    def write(self, status: NodeStatus) -> None:
+        """Not synced: after a power cut it would be stale."""
+        is_written = write_status_file(self._path, msgspec.json.encode(status))
+        if not is_written and not self._has_failed:
+            _log.error("the status cannot be written: is the disk full?")
+        self._has_failed = not is_written
 
 
 def read_status(directory: Path) -> NodeStatus:
