@@ -21,6 +21,7 @@ from hushmill.drops import Drop
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import KeyHash
 from hushmill.link import LinkClass
+from hushmill.runtime.descriptors import descriptor_budget
 from hushmill.runtime.frame_link import FrameLink, LinkHandlers, LinkLimits, accepting_limits
 from hushmill.runtime.link_identity import LinkIdentity
 from hushmill.runtime.reactor import Reactor
@@ -39,6 +40,11 @@ class ListenerLimits:
     proven: int = 1024
     unproven: int = 256
     per_address: int = 64
+
+    @property
+    def connections(self) -> int:
+        """All that it may hold at once."""
+        return self.proven + self.unproven
 
 
 class _Links(Factory[FrameLink]):
@@ -105,6 +111,7 @@ class Listener:
         self._unproven: dict[FrameLink, None] = {}  # in order of arrival
         self._by_peer: dict[KeyHash, FrameLink] = {}
         self._port: Port | None = None
+        self._is_stopped = False
 
     @property
     def port_number(self) -> int:
@@ -127,8 +134,10 @@ class Listener:
 
     def stop(self) -> None:
         """Stops listening and ends every link."""
-        if self._port is not None:
+        if self._port is not None and not self._is_stopped:
+            self._is_stopped = True
             self._port.stopListening()
+            descriptor_budget.release(self._limits.connections)
         for link in list(self._hosts):
             link.abort()
 
@@ -199,10 +208,11 @@ def listen(
 
     NODE links need a certificate whose key `is_welcome`, asked at each handshake; DIRECTORY links
     may show one and clients show none, and for these `is_welcome` judges only what is shown. Raises
-    UserError(CONFIGURATION) where the port cannot be had.
+    UserError(CONFIGURATION) where the port cannot be had, or not so many open files.
     """
     limits = link_limits or accepting_limits(link_class)
-    listener = Listener(handlers, link_class, listener_limits or ListenerLimits())
+    most = listener_limits or ListenerLimits()
+    listener = Listener(handlers, link_class, most)
     asks = _ASKS[link_class]
 
     def judge(peer: KeyHash | None) -> bool:
@@ -215,9 +225,11 @@ def listen(
 
     factory = _Admission(listener, ServerTls(identity, asks), _Links(make), reactor)
     opened = _SteadyPort(port, cast("Any", factory), BACKLOG, host, reactor)
+    descriptor_budget.reserve(most.connections)
     try:
         opened.startListening()
     except CannotListenError as error:
+        descriptor_budget.release(most.connections)
         raise UserError(
             f"Cannot listen on {host}, port {port}: {error.socketError}. "
             "Is another program there? Change the port, or stop that program.",

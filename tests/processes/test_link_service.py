@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hushmill.errors import ExitCode
+from hushmill.runtime.descriptors import SPARE_DESCRIPTORS
 
 SERVICE = """
 import sys
@@ -28,7 +29,25 @@ def start(reactor):
         fail(ZeroDivisionError("canary"))
     if how in ("on_frames", "on_up", "on_down"):
         link_that_fails(reactor, how, [*sys.argv, "bug"][2])
+    if how == "files":
+        listeners(reactor, int(sys.argv[2]))
     notify_ready()
+
+def listeners(reactor, hard):
+    # Two listeners of 30 connections each, in a process that may open `hard` files.
+    import resource
+    from hushmill.link import LinkClass
+    from hushmill.runtime import LinkHandlers, LinkIdentity, ListenerLimits, listen
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+    nothing = lambda *_arguments: None
+    for _ in range(2):
+        listen(
+            reactor, "127.0.0.1", 0, LinkIdentity.generate(), LinkClass.CLIENT, 100,
+            LinkHandlers(nothing, nothing, nothing), is_welcome=lambda _peer: True,
+            listener_limits=ListenerLimits(proven=20, unproven=10),
+        )
+    print(resource.getrlimit(resource.RLIMIT_NOFILE), flush=True)
 
 def link_that_fails(reactor, where, what):
     # Two ends of a link in one process; the accepting one raises in its handler `where`.
@@ -130,6 +149,23 @@ def test_says_what_an_operator_can_mend() -> None:
         out, err = running.communicate(timeout=20)
     assert (out, err) == ("", "The port is taken.\n")
     assert running.returncode == ExitCode.CONFIGURATION
+
+
+def test_takes_all_the_files_that_it_may_open() -> None:
+    enough = SPARE_DESCRIPTORS + 60
+    with service("files", str(enough)) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == f"({enough}, {enough})\n"
+        assert running.stdout.readline() == "ready\n"
+        running.terminate()
+        assert running.wait(10) == 0
+
+
+def test_refuses_listeners_that_its_limit_cannot_hold() -> None:
+    with service("files", str(SPARE_DESCRIPTORS + 59)) as running:
+        out, err = running.communicate(timeout=20)
+    assert (out, running.returncode) == ("", ExitCode.CONFIGURATION)
+    assert "may open 315 files and needs 316" in err
 
 
 def test_tells_systemd_when_it_is_ready(tmp_path: Path) -> None:
