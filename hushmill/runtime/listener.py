@@ -4,8 +4,8 @@ Whoever opens sockets and says nothing must not keep honest peers out, so those 
 themselves have a budget of their own, and the oldest of them gives way to a newcomer. Connections
 are taken from the kernel at a bounded rate: that leaves the process to the links that are up, and
 gives a newcomer the time for a handshake (256 places at 400 a second) before it would give way. One
-address has a budget too. A node has one link to another: a newer one replaces it, since the older
-is most likely the half-open rest of a connection that broke.
+address has a budget too (`accepting.py`). A node has one link to another: a newer one replaces it,
+since the older is most likely the half-open rest of a connection that broke.
 """
 
 from collections import Counter
@@ -21,13 +21,13 @@ from hushmill.drops import Drop
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import KeyHash
 from hushmill.link import LinkClass
+from hushmill.runtime.accepting import AcceptTurn, counted_address
 from hushmill.runtime.descriptors import descriptor_budget
 from hushmill.runtime.frame_link import FrameLink, LinkHandlers, LinkLimits, accepting_limits
 from hushmill.runtime.link_identity import LinkIdentity
 from hushmill.runtime.reactor import Reactor
 from hushmill.runtime.tls import FrameTlsFactory, PeerCertificate, ServerTls
 
-ACCEPTS_IN_ONE_TURN = 8
 ACCEPT_PAUSE_SECONDS = 0.02
 BACKLOG = 512  # what the kernel keeps for us
 
@@ -65,10 +65,14 @@ class _Admission(FrameTlsFactory):
     def __init__(self, listener: "Listener", tls: ServerTls, links: _Links, reactor: Reactor):
         super().__init__(tls, links, reactor)
         self._listener = listener
+        self.taken = 0
+        self.admitted = 0
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+        self.taken += 1
         if not self._listener.admits(addr.host):
             return None
+        self.admitted += 1
         protocol = super().buildProtocol(addr)
         self._listener.admitted(cast("FrameLink", protocol.wrappedProtocol), addr.host)
         return protocol
@@ -78,22 +82,36 @@ class _SteadyPort(Port):
     """A listening socket that takes a few connections, and the next after a pause; what waits is in
     the kernel's queue, which drops what is above its length."""
 
+    def __init__(self, port: int, admission: _Admission, host: str, reactor: Reactor) -> None:
+        super().__init__(port, cast("Any", admission), BACKLOG, host, reactor)
+        self._admission = admission
+        self._turn = AcceptTurn()
+
     @property
     def numberAccepts(self) -> int:  # noqa: N802
-        """How many Twisted accepts in one turn; it would raise this without end under a flood."""
-        return ACCEPTS_IN_ONE_TURN
+        """How many Twisted accepts; it would raise this without end under a flood."""
+        return self._turn.room
 
     @numberAccepts.setter
     def numberAccepts(self, _value: int) -> None:  # noqa: N802
         """What Twisted would like is ignored."""
 
     def doRead(self) -> None:  # noqa: N802
-        super().doRead()  # type: ignore[no-untyped-call]
+        self._turn = AcceptTurn()
+        is_going_on = True
+        while is_going_on and self._is_open:
+            self._admission.taken = self._admission.admitted = 0
+            super().doRead()  # type: ignore[no-untyped-call]
+            is_going_on = self._turn.took(self._admission.taken, self._admission.admitted)
         self.stopReading()  # type: ignore[no-untyped-call]
         self.reactor.callLater(ACCEPT_PAUSE_SECONDS, self._go_on)
 
+    @property
+    def _is_open(self) -> bool:
+        return bool(self.connected and not self.disconnecting)
+
     def _go_on(self) -> None:
-        if self.connected and not self.disconnecting:
+        if self._is_open:
             self.startReading()  # type: ignore[no-untyped-call]
 
 
@@ -107,7 +125,7 @@ class Listener:
         self._is_one_a_peer = link_class is LinkClass.NODE
         self._limits = limits
         self._addresses: Counter[str] = Counter()
-        self._hosts: dict[FrameLink, str] = {}
+        self._addresses_of: dict[FrameLink, str] = {}
         self._unproven: dict[FrameLink, None] = {}  # in order of arrival
         self._by_peer: dict[KeyHash, FrameLink] = {}
         self._port: Port | None = None
@@ -124,11 +142,11 @@ class Listener:
     @property
     def connections(self) -> int:
         """Open connections, proven or not."""
-        return len(self._hosts)
+        return len(self._addresses_of)
 
     def close_unwelcome(self, is_welcome: Callable[[KeyHash], bool]) -> None:
         """Ends the links of peers whose key is welcome no more (a new consensus)."""
-        for link in list(self._hosts):
+        for link in list(self._addresses_of):
             if link.peer_hash is not None and not is_welcome(link.peer_hash):
                 link.close()
 
@@ -138,7 +156,7 @@ class Listener:
             self._is_stopped = True
             self._port.stopListening()
             descriptor_budget.release(self._limits.connections)
-        for link in list(self._hosts):
+        for link in list(self._addresses_of):
             link.abort()
 
     # What the factory and the links call.
@@ -148,8 +166,9 @@ class Listener:
 
     def admits(self, host: str) -> bool:
         """Whether one more connection from `host` is taken; room is made among the unproven."""
-        proven = len(self._hosts) - len(self._unproven)
-        if self._addresses[host] >= self._limits.per_address or proven >= self._limits.proven:
+        proven = len(self._addresses_of) - len(self._unproven)
+        here = self._addresses[counted_address(host)]
+        if here >= self._limits.per_address or proven >= self._limits.proven:
             self._handlers.on_drop(Drop.BUSY, 1)
             return False
         if len(self._unproven) >= self._limits.unproven:
@@ -160,8 +179,9 @@ class Listener:
         return True
 
     def admitted(self, link: FrameLink, host: str) -> None:
-        self._hosts[link] = host
-        self._addresses[host] += 1
+        address = counted_address(host)
+        self._addresses_of[link] = address
+        self._addresses[address] += 1
         self._unproven[link] = None
 
     def proven(self, link: FrameLink) -> None:
@@ -177,11 +197,11 @@ class Listener:
         self._unproven.pop(link, None)
         if link.peer_hash is not None and self._by_peer.get(link.peer_hash) is link:
             del self._by_peer[link.peer_hash]
-        host = self._hosts.pop(link, None)
-        if host is not None:
-            self._addresses[host] -= 1
-            if self._addresses[host] <= 0:
-                del self._addresses[host]
+        address = self._addresses_of.pop(link, None)
+        if address is not None:
+            self._addresses[address] -= 1
+            if self._addresses[address] <= 0:
+                del self._addresses[address]
 
 
 _ASKS = {
@@ -224,7 +244,7 @@ def listen(
         )
 
     factory = _Admission(listener, ServerTls(identity, asks), _Links(make), reactor)
-    opened = _SteadyPort(port, cast("Any", factory), BACKLOG, host, reactor)
+    opened = _SteadyPort(port, factory, host, reactor)
     descriptor_budget.reserve(most.connections)
     try:
         opened.startListening()

@@ -210,6 +210,23 @@ def test_refuses_connections_above_the_budget_of_an_address(
         close_all(sockets)
 
 
+def test_refusals_do_not_use_up_the_turns_of_others(loop: Loop, server: LinkIdentity) -> None:
+    there = Owner()
+    listener = open_listener(loop, server, there, listener_limits=ListenerLimits(per_address=1))
+    sockets = []
+    try:
+        for source in ["127.0.2.1"] * 50 + ["127.0.2.2"]:  # all in the kernel's queue
+            one = socket.socket()
+            one.bind((source, 0))
+            one.connect(("127.0.0.1", listener.port_number))
+            sockets.append(one)
+        loop.run_for(0)  # one turn
+        assert there.drops == {Drop.BUSY: 49}
+        assert listener.connections == 2
+    finally:
+        close_all(sockets)
+
+
 def test_refuses_proven_connections_above_their_budget(loop: Loop, server: LinkIdentity) -> None:
     owners, there = [Owner() for _ in range(3)], Owner()
     limits = ListenerLimits(proven=2)
