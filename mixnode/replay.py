@@ -10,7 +10,11 @@ from hushmill.identifiers import NodeNumber, ReplayTag
 
 
 class ReplayTable:
-    """Tags of one key, at most `limit` of them; each link may fill its share and no more."""
+    """Tags of one key, at most `limit` of them.
+
+    While it is less than three quarters full every link may add to it, so that honest load need
+    not be even. What is left then is for links below their even share alone: no link fills it.
+    """
 
     __slots__ = ("_by_source", "_limit", "_restored", "_tags")
 
@@ -34,10 +38,13 @@ class ReplayTable:
         """
         if tag in self._tags:
             return Drop.REPLAY
-        share = max(0, self._limit - self._restored) // max(1, sources)
         used = self._by_source.get(source, 0)
-        if used >= share or len(self._tags) >= self._limit:
+        if len(self._tags) >= self._limit:
             return Drop.REPLAY_FULL
+        if 4 * len(self._tags) >= 3 * self._limit:
+            share = max(0, self._limit - self._restored) // max(1, sources)
+            if used >= share:
+                return Drop.REPLAY_FULL
         self._by_source[source] = used + 1
         self._tags.add(tag)
         return None

@@ -33,8 +33,25 @@ def test_is_full_one_past_its_limit_and_still_knows_replays() -> None:
     assert len(table) == 4
 
 
-def test_one_link_fills_its_share_and_no_more() -> None:
-    table = ReplayTable(10)
-    answers = [table.admit(_tag(n), A, 2) for n in range(8)]
-    assert answers == [None] * 5 + [Drop.REPLAY_FULL] * 3
+def test_a_link_passes_its_share_while_there_is_room_for_others() -> None:
+    """Of 12 places 9 are anybody's; of the other three a link has its share, if below it."""
+    table = ReplayTable(12)
+    answers = [table.admit(_tag(n), A, 2) for n in range(11)]
+    assert answers == [None] * 9 + [Drop.REPLAY_FULL] * 2
+    assert [table.admit(_tag(100 + n), B, 2) for n in range(4)] == [None] * 3 + [Drop.REPLAY_FULL]
+    assert len(table) == 12
+
+
+def test_from_three_quarters_on_a_link_gets_its_share_and_no_more() -> None:
+    table = ReplayTable(12)
+    assert [table.admit(_tag(n), A, 2) for n in range(4)] == [None] * 4
     assert [table.admit(_tag(100 + n), B, 2) for n in range(5)] == [None] * 5
+    assert [table.admit(_tag(10 + n), A, 2) for n in range(3)] == [None, None, Drop.REPLAY_FULL]
+    assert [table.admit(_tag(110 + n), B, 2) for n in range(2)] == [None, Drop.REPLAY_FULL]
+
+
+def test_shares_start_anew_with_what_the_log_left() -> None:
+    table = ReplayTable(12, [_tag(n) for n in range(8)])
+    answers = [table.admit(_tag(50 + n), A, 2) for n in range(4)]
+    assert answers == [None, None, Drop.REPLAY_FULL, Drop.REPLAY_FULL]
+    assert [table.admit(_tag(60 + n), B, 2) for n in range(3)] == [None, None, Drop.REPLAY_FULL]
