@@ -65,7 +65,7 @@ class NodeLinks:
         return len(self._connectors)
 
     def listen(self, host: str, port: int) -> None:
-        """Opens the port. Raises Twisted's CannotListenError."""
+        """Opens the port. Raises UserError as `hushmill.runtime.listen`."""
         handlers = LinkHandlers(
             on_frames=self._received, on_up=_nothing, on_down=_nothing, on_drop=self._on_drop
         )

@@ -9,8 +9,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from twisted.internet.error import CannotListenError
-
 from hushmill.drops import Drop
 from hushmill.errors import ExitCode, PeerError, UserError
 from hushmill.identifiers import Epoch, NodeNumber
@@ -123,15 +121,7 @@ class NodeService:
 
     def start(self) -> None:
         """Listens, and asks the directory; `ready` is said once both have come to something."""
-        host, port = self.directory.settings.listen, self.directory.entry.port
-        try:
-            self._links.listen(host, port)
-        except CannotListenError as error:
-            raise UserError(
-                f"Cannot listen on {host} port {port}: {error.socketError}. Is it in use, or not "
-                "an address of this machine?",
-                ExitCode.CONFIGURATION,
-            ) from error
+        self._links.listen(self.directory.settings.listen, self.directory.entry.port)
         self._driver.start()
         self._directory_client.start()
         self._look_after_keys()

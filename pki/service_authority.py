@@ -121,29 +121,20 @@ class AuthorityService:
     def start(self) -> None:
         """Listens and connects. Raises UserError(CONFIGURATION) when the port is taken."""
         settings = self._folder.settings
-        try:
-            self._listener = listen(
-                self._reactor,
-                settings.listen,
-                settings.port,
-                self._folder.identity,
-                LinkClass.DIRECTORY,
-                DIRECTORY_FRAME_BYTES,
-                LinkHandlers(
-                    self._visitors.came, self._visitors.opened, self._visitors.closed, self._count
-                ),
-                is_welcome=lambda peer: True,
-                link_limits=VISITOR_LIMITS,
-                listener_limits=_LISTENER_LIMITS,
-            )
-        except Exception as error:
-            if not _is_port_taken(error):
-                raise
-            raise UserError(
-                f"Port {settings.port} on {settings.listen} cannot be listened on. Is another "
-                "authority running?",
-                ExitCode.CONFIGURATION,
-            ) from error
+        self._listener = listen(
+            self._reactor,
+            settings.listen,
+            settings.port,
+            self._folder.identity,
+            LinkClass.DIRECTORY,
+            DIRECTORY_FRAME_BYTES,
+            LinkHandlers(
+                self._visitors.came, self._visitors.opened, self._visitors.closed, self._count
+            ),
+            is_welcome=lambda peer: True,
+            link_limits=VISITOR_LIMITS,
+            listener_limits=_LISTENER_LIMITS,
+        )
         for connector in self._peers.values():
             connector.start()
         self._driver.start()
@@ -275,9 +266,3 @@ class AuthorityService:
     def _write_status(self) -> None:
         atomic_write(self._folder.path / STATUS_FILE, msgspec.json.encode(self._status()))
         self._timers["status"] = self._reactor.callLater(STATUS_SECONDS, self._write_status)
-
-
-def _is_port_taken(error: Exception) -> bool:
-    from twisted.internet.error import CannotListenError
-
-    return isinstance(error, CannotListenError)
