@@ -105,6 +105,7 @@ class MixCore:
                 assert_never(event)
         if self._first_kept is None:
             self._first_kept = self._schedule.first_kept(now)
+            self._forget_before(self._first_kept)
         return []
 
     def next_deadline(self) -> float | None:
@@ -201,13 +202,17 @@ class MixCore:
         if self._first_kept is not None and first <= self._first_kept:
             return []
         self._first_kept = first
+        self._forget_before(first)
+        return [EraseKeys(first)]
+
+    def _forget_before(self, first: Epoch) -> None:
+        """A key's tags live no longer than the key."""
         for epoch in [epoch for epoch in self._tables if epoch < first]:
             del self._tables[epoch]
             if epoch in self._unlogged:
                 # Nothing can be replayed to a key that is gone: these need no log any more.
                 batch, _ = self._unlogged.pop(epoch)
                 self._held.synced(batch)
-        return [EraseKeys(first)]
 
     def _tick_after(self, moment: float) -> float:
         """The first tick at or after `moment`: never early, and many packets leave together."""

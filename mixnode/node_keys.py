@@ -30,8 +30,7 @@ class NodeKeys:
     always sees a consistent one, and whoever touches files holds the lock."""
 
     def __init__(self, directory: Path, kem: Kem, node: NodeNumber) -> None:
-        """Loads what is on disk. `restored` has the surviving keys' tags; `destroyed` names the
-        epochs whose keys had no valid log."""
+        """Loads what is on disk. `destroyed` names the epochs whose keys had no valid log."""
         self._lock = Lock()
         self._directory = directory
         self._kem = kem
@@ -39,13 +38,20 @@ class NodeKeys:
         self._keys: Mapping[Epoch, NodeKey] = {}
         self._logs: dict[Epoch, ReplayLog] = {}
         directory.mkdir(mode=0o700, exist_ok=True)
-        self.restored: dict[Epoch, list[ReplayTag]] = {}
+        self._restored: dict[Epoch, list[ReplayTag]] = {}
         self.destroyed: list[Epoch] = []
         self._load()
 
     @property
     def epochs(self) -> list[Epoch]:
         return sorted(self._keys)
+
+    def take_restored(self) -> dict[Epoch, list[ReplayTag]]:
+        """The tags of the keys that are there and were there before, by epoch; handed over once,
+        and kept by whoever took them."""
+        with self._lock:
+            taken, self._restored = self._restored, {}
+        return {epoch: tags for epoch, tags in taken.items() if epoch in self._keys}
 
     def by_low_byte(self, epochs: Iterable[Epoch]) -> dict[int, NodeKey]:
         """The keys of `epochs` that exist, by the byte that packets name them with."""
@@ -100,7 +106,7 @@ class NodeKeys:
                 continue
             keys[epoch] = NodeKey(self._node, epoch, secret)
             self._logs[epoch] = log
-            self.restored[epoch] = tags
+            self._restored[epoch] = tags
         for path in self._directory.glob("[0-9]*.tags"):
             if Epoch(int(path.stem)) not in keys:  # its key was never written, or is destroyed
                 path.unlink()

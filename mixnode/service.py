@@ -94,7 +94,7 @@ class NodeService:
             self.packet_format,
             SystemRandomness(),
             directory.settings.limits(),
-            known_tags=self._keys.restored,
+            known_tags=self._keys.take_restored(),
             silent_epochs=self._keys.destroyed,
         )
         self._driver = Driver(extension.core(self.mix), self._perform, reactor)

@@ -249,6 +249,16 @@ def test_keys_are_erased_when_their_grace_has_passed_and_never_come_back(network
     assert _drops(core) == {Drop.KEY_EPOCH: 1}
 
 
+def test_tags_live_no_longer_than_their_key(network: Network) -> None:
+    tags = [network.arrived(MIX, 0.1, ENTRY).unwrapped.tag for _ in range(3)]
+    core = network.core(MIX, known_tags={Epoch(EPOCH - 5): tags[:2], EPOCH: tags[2:]})
+    core.receive(network.arrived(MIX, 0.1, ENTRY), START)
+    run(core, START + 60)
+    assert core.bytes_used == 2 * TAG_BYTES
+    run(core, START + 4000)
+    assert core.bytes_used == 0
+
+
 def test_a_packet_whose_key_is_erased_before_its_sync_still_leaves(network: Network) -> None:
     core = network.core(MIX)
     at = (EPOCH + 1) * 3600.0 + PARAMETERS.key_grace_seconds - 0.001

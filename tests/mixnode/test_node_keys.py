@@ -36,9 +36,19 @@ def test_a_restart_keeps_every_key_and_every_tag(directory: Path) -> None:
     after = _load(directory)
     after.make([FIRST, SECOND, THIRD])
     assert after.public_keys([FIRST, SECOND, THIRD]) == publics
-    assert after.restored == {FIRST: list(TAGS), SECOND: [], THIRD: []}
+    assert after.take_restored() == {FIRST: list(TAGS), SECOND: [], THIRD: []}
     assert after.destroyed == []
     after.close()
+
+
+def test_tags_are_handed_over_once_and_without_those_of_keys_that_are_gone(
+    directory: Path,
+) -> None:
+    keys = _load(directory)
+    keys.erase_before(SECOND)
+    assert keys.take_restored() == {SECOND: [], THIRD: []}
+    assert keys.take_restored() == {}
+    keys.close()
 
 
 def test_keys_stand_under_the_low_byte_of_their_epoch(directory: Path) -> None:
@@ -90,7 +100,7 @@ def test_a_torn_tail_costs_no_key(directory: Path) -> None:
     log.write_bytes(log.read_bytes()[:-7])
     keys = _load(directory)
     assert keys.destroyed == []
-    assert keys.restored[FIRST] == list(TAGS[:3])
+    assert keys.take_restored()[FIRST] == list(TAGS[:3])
     keys.close()
 
 
