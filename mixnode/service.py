@@ -48,7 +48,7 @@ from mixnode.node_directory import (
 )
 from mixnode.node_keys import NodeKeys
 from mixnode.status_file import STATUS_SECONDS, NodeStatus, StatusWriter
-from mixnode.trace_file import TraceFile
+from mixnode.trace_file import TraceFile, require_loopback
 from pki import Consensus, DirectoryClient, descriptor_of, last_served, sign_descriptor
 
 _log = logging.getLogger(__name__)
@@ -243,6 +243,8 @@ def run_node(
     Raises UserError for what the operator can mend, and whatever `run_service` raises.
     """
     directory = open_node_directory(path, role)
+    if trace is not None:
+        require_loopback(directory.settings.listen)
     lock = lock_node_directory(path)
 
     def start(reactor: Reactor) -> None:

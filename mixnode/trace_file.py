@@ -6,13 +6,30 @@ processes are in one order.
 """
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
+from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import NodeNumber
 from hushmill.runtime import monotonic
 
 TraceKind = Literal["entry", "relay", "own_loop", "loop_end", "deliver", "drop", "start"]
+
+
+def require_loopback(listen: str) -> None:
+    """Raises UserError(CONFIGURATION) unless the node listens where this machine alone can reach
+    it: a trace is the record of times that hushmill exists not to make."""
+    try:
+        is_local = ip_address(listen).is_loopback
+    except ValueError:
+        is_local = False
+    if not is_local:
+        raise UserError(
+            f"--trace is for local test networks alone: this node listens on {listen}, and a file "
+            "of when its packets come and go would betray people. Run it without --trace.",
+            ExitCode.CONFIGURATION,
+        )
 
 
 class TraceFile:

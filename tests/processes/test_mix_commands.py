@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hushmill.errors import ExitCode, UserError
+from mixnode import PlainMix, run_node
 from mixnode.commands import mix
+from mixnode.trace_file import require_loopback
 from pki import read_node_public, write_genesis
 from tests.processes.link_loop import Loop, running_loop
 from tests.processes.mix_network import MixNetwork
@@ -156,3 +159,21 @@ def test_a_running_node_passes_check_and_tells_its_status(network: MixNetwork) -
     assert record["role"] == "mix"
     assert record["links_wanted"] in (0, 1)
     assert all(count % 50 == 0 for count in record["counters"].values())
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0", "::", "192.0.2.1", "1.2.3"])  # noqa: S104
+def test_a_trace_is_refused_where_others_can_reach_the_node(
+    network: MixNetwork, tmp_path: Path, listen: str
+) -> None:
+    settings = network.folder / "node.toml"
+    settings.write_text(settings.read_text().replace('"127.0.0.1"', f'"{listen}"'))
+    trace = tmp_path / "trace.jsonl"
+    with pytest.raises(UserError, match="local test networks alone") as refused:
+        run_node(network.folder, "mix", lambda _directory: PlainMix(), trace)
+    assert refused.value.exit_code is ExitCode.CONFIGURATION
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "127.9.9.9", "::1"])
+def test_a_trace_is_for_loopback_addresses(listen: str) -> None:
+    require_loopback(listen)
