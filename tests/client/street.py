@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 
 import apsw
 
@@ -35,8 +34,8 @@ from client import (
 from experiments.simnet.fast_kem import FastKem
 from experiments.simnet.seeded import SeededRandomness
 from hushmill import codec
-from hushmill.crypto import Label, SigningKey
-from hushmill.identifiers import NO_NODE, DepositId, Epoch, InboxId, KeyHash, NodeNumber
+from hushmill.crypto import Label
+from hushmill.identifiers import NO_NODE, DepositId, Epoch, InboxId, NodeNumber
 from hushmill.link import (
     NEWEST_DOCUMENT,
     NO_HANDLE,
@@ -61,82 +60,28 @@ from hushmill.packet import (
 from hushmill.parameters import Parameters
 from hushmill.randomness import unit
 from pki import (
-    AuthorityPublic,
     ConsensusBody,
     EpochKey,
-    Genesis,
-    GenesisNode,
     NodeEntry,
     SignatureShare,
     SignedConsensus,
-    assemble_genesis,
     consensus_digest,
     epoch_at,
-    sign_genesis,
-    with_signatures,
+)
+from tests.client.street_network import (
+    PARAMETERS,
+    PROVIDERS,
+    START,
+    authority_keys,
+    genesis_of,
 )
 
-START = 1_800_000_000.0
-PARAMETERS = Parameters(
-    suite="x25519",
-    layers=1,
-    epoch_seconds=600,
-    skew_seconds=2,
-    delay_mean_seconds=0.2,
-    payload_rate=5.0,
-    loop_rate=0.5,
-    drop_rate=0.5,
-    acknowledgement_active_seconds=2.0,
-    acknowledgement_idle_seconds=20.0,
-)
-MIXES = (NodeNumber(1), NodeNumber(2))
-PROVIDERS = (NodeNumber(3), NodeNumber(4))
 ANSWER_SECONDS = 0.05
 REDELIVERY_SECONDS = 20.0
 
 
 class PowerCutError(Exception):
     """The power goes, in the middle of something."""
-
-
-@cache
-def authority_keys() -> tuple[SigningKey, ...]:
-    return tuple(SigningKey.from_raw(hashlib.shake_256(b"a%d" % n).digest(64)) for n in range(4))
-
-
-@cache
-def genesis_of(parameters: Parameters) -> Genesis:
-    keys = authority_keys()
-    authorities = [
-        AuthorityPublic(
-            name=f"authority{n}",
-            host="127.0.0.1",
-            port=9000 + n,
-            verify_key=key.public.raw,
-            key_hash=KeyHash(hashlib.sha256(b"authority%d" % n).digest()),
-        )
-        for n, key in enumerate(keys)
-    ]
-    nodes = [
-        GenesisNode(
-            number=number,
-            name=f"node{number}",
-            operator=f"operator{0 if number in MIXES else number}",
-            role="mix" if number in MIXES else "provider",
-            layer=1 if number in MIXES else 0,
-            host="127.0.0.1",
-            port=9100 + number,
-            client_port=0 if number in MIXES else 9200 + number,
-            verify_key=SigningKey.from_raw(
-                hashlib.shake_256(b"n%d" % number).digest(64)
-            ).public.raw,
-            key_hash=KeyHash(hashlib.sha256(b"node%d" % number).digest()),
-        )
-        for number in (*MIXES, *PROVIDERS)
-    ]
-    genesis = assemble_genesis("street", parameters, authorities, nodes)
-    signatures = [sign_genesis(genesis, number, key) for number, key in enumerate(keys)]
-    return with_signatures(genesis, signatures)
 
 
 @dataclass

@@ -11,7 +11,8 @@ from client.network_view import NetworkView
 from experiments.simnet.seeded import SeededRandomness
 from hushmill.identifiers import InboxId, NodeNumber
 from hushmill.link import HANDLES_IN_CONTROL, NO_HANDLE, Control, InboxOperation, MailHandle
-from tests.client.street import START, Street
+from tests.client.street import Street
+from tests.client.street_network import START
 
 MIX = NodeNumber(1)
 INBOX = InboxId(b"i" * 32)

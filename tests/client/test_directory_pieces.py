@@ -9,7 +9,8 @@ from hushmill.errors import PeerError, UserError
 from hushmill.identifiers import Epoch
 from hushmill.link import DIRECTORY_MESSAGE_LIMIT, NEWEST_DOCUMENT, PieceOfDocument
 from pki import epoch_at
-from tests.client.street import PARAMETERS, PROVIDERS, START, House, Street
+from tests.client.street import House, Street
+from tests.client.street_network import PARAMETERS, PROVIDERS, START
 
 ROOM = 500
 NOW_EPOCH = epoch_at(START, PARAMETERS)

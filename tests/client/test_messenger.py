@@ -12,7 +12,8 @@ from client import (
     Text,
 )
 from hushmill.errors import ExitCode, UserError
-from tests.client.street import PROVIDERS, START, House, Street, friends, introduce, two_people
+from tests.client.street import House, Street, friends, introduce, two_people
+from tests.client.street_network import PROVIDERS, START
 
 HOUR = 3600.0
 

@@ -14,15 +14,8 @@ from client.acknowledgements import (
 from client.envelope import FRAGMENTS_LIMIT
 from hushmill.errors import ExitCode, UserError
 from hushmill.packet import Deposit
-from tests.client.street import (
-    PARAMETERS,
-    PROVIDERS,
-    House,
-    Street,
-    friends,
-    introduce,
-    two_people,
-)
+from tests.client.street import House, Street, friends, introduce, two_people
+from tests.client.street_network import PARAMETERS, PROVIDERS
 
 RETRY = first_retry_seconds(PARAMETERS)
 

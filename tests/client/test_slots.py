@@ -16,7 +16,8 @@ from hushmill.link import (
     RelayAndFetch,
 )
 from pki import epoch_at
-from tests.client.street import PARAMETERS, PROVIDERS, House, Street, friends, two_people
+from tests.client.street import House, Street, friends, two_people
+from tests.client.street_network import PARAMETERS, PROVIDERS
 
 
 def opened(street: Street, frame: bytes) -> RelayAndFetch:
