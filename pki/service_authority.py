@@ -33,11 +33,11 @@ from hushmill.runtime import (
     Listener,
     ListenerLimits,
     Reactor,
-    atomic_write,
     catch_up,
     listen,
     now,
     wall_clock_error,
+    write_status_file,
 )
 from pki.authority import AuthorityCore, State
 from pki.authority_events import (
@@ -264,5 +264,5 @@ class AuthorityService:
         )
 
     def _write_status(self) -> None:
-        atomic_write(self._folder.path / STATUS_FILE, msgspec.json.encode(self._status()))
+        write_status_file(self._folder.path / STATUS_FILE, msgspec.json.encode(self._status()))
         self._timers["status"] = self._reactor.callLater(STATUS_SECONDS, self._write_status)

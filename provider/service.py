@@ -8,11 +8,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.error import CannotListenError
-
 from hushmill.core import Core
 from hushmill.drops import Drop
-from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import AccountKey
 from hushmill.link import ClientFrames, Hello, LinkClass, Mail, RelayAndFetch, Welcome
 from hushmill.packet import packet_format
@@ -121,25 +118,18 @@ class ProviderService:
             on_down=self._down,
             on_drop=self._count_drops,
         )
-        try:
-            self._listener = listen(
-                self._reactor,
-                host,
-                port,
-                self._directory.identity,
-                LinkClass.CLIENT,
-                self._frames.frame_bytes,
-                handlers,
-                is_welcome=lambda _peer: False,  # clients show no certificate
-                link_limits=client_link_limits(self._frames.frame_bytes),
-                listener_limits=ListenerLimits(proven=self._limits.sessions + SPARE_CONNECTIONS),
-            )
-        except CannotListenError as error:
-            raise UserError(
-                f"Cannot listen on {host} port {port}: {error.socketError}. Is it in use, or not "
-                "an address of this machine?",
-                ExitCode.CONFIGURATION,
-            ) from error
+        self._listener = listen(
+            self._reactor,
+            host,
+            port,
+            self._directory.identity,
+            LinkClass.CLIENT,
+            self._frames.frame_bytes,
+            handlers,
+            is_welcome=lambda _peer: False,  # clients show no certificate
+            link_limits=client_link_limits(self._frames.frame_bytes),
+            listener_limits=ListenerLimits(proven=self._limits.sessions + SPARE_CONNECTIONS),
+        )
         self._say_status()
 
     def perform(self, effect: object) -> None:
