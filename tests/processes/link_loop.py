@@ -72,6 +72,8 @@ class Loop:
         self.run_for(0.03)  # Twisted closes what it has let go of in a later turn
         for call in self._twisted.getDelayedCalls():
             call.cancel()
+        if self._twisted.threadpool is not None:  # names are resolved in threads, which outlive us
+            self._twisted.threadpool.stop()
         self._twisted.removeAll()
         self._twisted._poller.close()
         os.close(self._twisted.waker.i)
