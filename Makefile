@@ -4,20 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
+# Two at a time: what starts processes stays in one of them (tests/processes/conftest.py).
+WORKERS := -n 2 --dist loadgroup
 
-.PHONY: demo test check oracle bench soak plant lock clean
+.PHONY: demo test check lab oracle bench soak plant lock clean
 
 demo: $(VENV)/.base
 	@$(BIN)/hushmill demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" $(WORKERS) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -q -m "not soak" $(WORKERS) $(ARGS)
 
 # The classical reference, in an environment of its own: see docs/spec/packet.md.
 oracle: $(VENV)/.dev
@@ -30,6 +32,10 @@ bench: $(VENV)/.base
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
+# What `hushmill lab` needs beside the base: a compiler for its loops, plots, and Dask.
+lab: $(VENV)/.lab
+	@$(BIN)/hushmill lab list
+
 # Plants known bugs in a copy of the tree and shows that each turns the tests red.
 plant: $(VENV)/.dev
 	$(BIN)/python tests/plant_bugs.py $(ARGS)
@@ -41,6 +47,10 @@ $(VENV)/.base: requirements.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(VENV)/.lab: requirements-lab.lock $(VENV)/.base
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-lab.lock
+	@touch $@
+
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.base
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
 	@touch $@
@@ -50,8 +60,11 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" pyproject.toml --extra build -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" pyproject.toml --extra build --extra dev \
-		-c requirements.lock -o requirements-dev.lock
+		--custom-compile-command "make lock" pyproject.toml --extra build --extra lab --extra cluster \
+		-c requirements.lock -o requirements-lab.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" pyproject.toml --extra build --extra lab --extra cluster \
+		--extra dev -c requirements-lab.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .oracle build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
