@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         StatusView,
         Stream,
     )
+    from client.cover_cost import cover_bytes_a_day
     from client.file_name import safe_file_name
     from client.founding import found_person
     from client.fragments import fragment_count, padded_count, reassemble, split
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "bundle": ("Bundle", "PreKeys"),
     "content": ("File", "Message", "Text"),
+    "cover_cost": ("cover_bytes_a_day",),
     "file_name": ("safe_file_name",),
     "fragments": ("fragment_count", "padded_count", "reassemble", "split"),
     "handshake_header": ("HandshakeHeader", "handshake_fingerprint"),
@@ -140,6 +142,7 @@ __all__ = [
     "Stream",
     "Text",
     "accept_session",
+    "cover_bytes_a_day",
     "create_vault",
     "deposit_id",
     "found_person",

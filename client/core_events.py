@@ -12,6 +12,7 @@ from enum import IntEnum
 from client.states import ContactState, Direction, MessageState
 from hushmill.identifiers import Epoch, NodeNumber
 from hushmill.link import Mail
+from pki import NetworkAnonymity
 
 
 class Stream(IntEnum):
@@ -127,6 +128,7 @@ class StatusView:
     epoch: Epoch
     document_epoch: Epoch | None
     document_stale: bool  # payload is held
+    anonymity: NetworkAnonymity | None  # None: not known yet
     contacts: int
     messages: tuple[tuple[str, int], ...]  # own ones by state
     outbox_bytes: int

@@ -112,6 +112,7 @@ class Messenger(PersonsVerbs):
             epoch=epoch_at(now, self._genesis.parameters),
             document_epoch=self._network.document_epoch,
             document_stale=not self._network.serves(now),
+            anonymity=self._network.anonymity(now),
             contacts=self._store.contacts.count(),
             messages=self._store.messages.count_own(),
             outbox_bytes=self._outbox.bytes_kept(),

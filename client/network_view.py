@@ -3,7 +3,15 @@
 from client.cargo import Network
 from hushmill.errors import UserError
 from hushmill.identifiers import Epoch
-from pki import DocumentKeeper, Genesis, epoch_at, epoch_start, next_epoch
+from pki import (
+    DocumentKeeper,
+    Genesis,
+    NetworkAnonymity,
+    anonymity_of,
+    epoch_at,
+    epoch_start,
+    next_epoch,
+)
 
 
 class NetworkView:
@@ -14,6 +22,7 @@ class NetworkView:
         self.keeper = DocumentKeeper(genesis, keeper_state)
         self.looked_at = 0.0
         self.next_change = 0.0  # the next epoch's beginning
+        self._figures: tuple[bytes, NetworkAnonymity | None] | None = None  # by digest
 
     def epoch(self, now: float) -> Epoch:
         return epoch_at(now, self._parameters)
@@ -39,6 +48,16 @@ class NetworkView:
     def accept(self, document: bytes, now: float) -> bool:
         """Whether `document` (hostile) is valid and new. Raises PeerError."""
         return self.keeper.accept(document, now)
+
+    def anonymity(self, now: float) -> NetworkAnonymity | None:
+        """What the newest document's loads let a person expect; None while nothing serves, or no
+        mix has said a load yet. Worked out once a document."""
+        newest = self.keeper.newest
+        if newest is None or not self.serves(now):
+            return None
+        if self._figures is None or self._figures[0] != newest.digest:
+            self._figures = newest.digest, anonymity_of(newest, self._parameters)
+        return self._figures[1]
 
     @property
     def document_epoch(self) -> Epoch | None:

@@ -23,7 +23,7 @@ from client.service_pacer import PacerSupervisor
 from client.states import MessageState
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import Reactor, now
-from pki import Genesis, GenesisNode
+from pki import Genesis, GenesisNode, NetworkAnonymity
 
 WAIT_LIMIT_SECONDS = 86_400
 GUEST_LIMIT = 10_000  # names `guest-1` … are tried up to here
@@ -215,6 +215,7 @@ class PersonMethods:
             "epoch": view.epoch,
             "document_epoch": view.document_epoch,
             "document_stale": view.document_stale,
+            "anonymity": anonymity_record(view.anonymity),
             "contacts": view.contacts,
             "messages": dict(view.messages),
             "outbox_bytes": view.outbox_bytes,
@@ -236,6 +237,18 @@ def _content(params: SendParams) -> Text | File:
     if params.text is None or params.file is not None:
         raise UserError("A message is a text or a file.", ExitCode.USAGE)
     return Text(params.text)
+
+
+def anonymity_record(figures: NetworkAnonymity | None) -> JsonObject | None:
+    """The figures as `status` gives them."""
+    if figures is None:
+        return None
+    return {
+        "packet_bits": round(figures.packet_bits, 3),
+        "sender_bits": round(figures.sender_bits, 3),
+        "clients_estimated": figures.clients_estimated,
+        "load_packets_per_second": figures.load_packets_per_second,
+    }
 
 
 def _contact_record(view: ContactView) -> JsonObject:

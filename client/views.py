@@ -14,6 +14,7 @@ from client.rpc import Json, JsonObject
 _KEPT_FORMATS = frozenset("\u200c\u200d")
 _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 INDENT = "  "
+QUIET_BITS = 3.0  # a sender among fewer than eight, in effect
 STALE = (
     "The network has published no directory for hours, so messages are held back. There is nothing "
     "for you to do but to leave the daemon running."
@@ -117,6 +118,26 @@ def sent_text(message: JsonObject, sent_at: str) -> str:
     return "\n".join([head, *(INDENT + line for line in shown_lines(str(message["text"])))])
 
 
+def anonymity_line(figures: Json) -> str:
+    """What the network's traffic hides, in words; never more hopeful than the figures."""
+    if not isinstance(figures, dict):
+        return "How busy the network is, it has not said yet; until then, count on being seen."
+    bits = float(str(figures["sender_bits"]))
+    clients = int(str(figures["clients_estimated"]))
+    people = {0: "hardly anybody", 1: "about 1 person"}.get(clients, f"about {clients} people")
+    measured = f"{figures['load_packets_per_second']} packets/s, {people} on"
+    if bits < QUIET_BITS:
+        return (
+            f"The network is quiet: {measured}; with so few people an observer who sees every link "
+            "can often tell who you write to."
+        )
+    return (
+        f"The network carries {measured}. To an observer who sees every link each of your packets "
+        f"could be from any of about {int(2**bits)} people ({bits:.1f} bits); one who watches for "
+        "weeks learns more."
+    )
+
+
 def status_lines(status: JsonObject) -> Iterator[str]:
     """The daemon's status, a line a fact."""
     name, network = shown(str(status["name"])), shown(str(status["network"]))
@@ -137,4 +158,5 @@ def status_lines(status: JsonObject) -> Iterator[str]:
         yield f"Your messages: {', '.join(parts) or 'none yet'}."
     yield f"Contacts: {status['contacts']}."
     yield f"Own loops: {status['loops_returned']} of {status['loops_sent']} came back."
+    yield anonymity_line(status["anonymity"])
     yield f"Cover costs about {size_text(float(str(status['bytes_a_day'])))} a day each way."

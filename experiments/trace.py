@@ -1,7 +1,8 @@
 """What an observer of every link sees: one row a packet on a link, whoever recorded it.
 
 The simulator writes these rows directly; real nodes of a local network write them as JSON lines
-(`--trace`), each node its own links. Rows hold times and ends of links, never a packet's content.
+(`--trace`), each node its own links. Rows hold times, ends of links and packets' short names, never
+a packet's content. The names are the truth that scores an adversary, which gets none of them.
 Schema and its use: docs/spec/observer.md.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -26,10 +28,17 @@ class Kind(StrEnum):
     START = "start"  # the node has (re)started and holds nothing
 
 
+_LEAVING = {Kind.ENTRY, Kind.RELAY, Kind.OWN_LOOP}
+_COMING = {Kind.RELAY, Kind.LOOP_END, Kind.DELIVER, Kind.DROP, Kind.START}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """`time` in seconds on one clock; `at` is the node that saw it; `arriving` says whether it came
-    in or went out; `peer` is the other end's node number; `client` counts from 1 on an entry."""
+    in or went out; `peer` is the other end's node number; `client` counts from 1 on an entry.
+
+    `wire` names the packet on this link (`mixnode.wire_of`), `onward`, at an arrival that will be
+    held, the packet that it leaves as. Empty where whoever wrote the row did not know."""
 
     time: float
     at: int
@@ -37,6 +46,8 @@ class Row:
     peer: int
     kind: Kind
     client: int = 0
+    wire: str = ""
+    onward: str = ""
 
 
 def read_rows(paths: Iterable[Path]) -> list[Row]:
@@ -49,13 +60,25 @@ def read_rows(paths: Iterable[Path]) -> list[Row]:
             if not line:
                 continue
             try:
-                row = json.loads(line)
-                kind, arriving = Kind(row["kind"]), row["dir"] == "in"
-                rows.append(
-                    Row(row["t"], row["at"], arriving, row["peer"], kind, row.get("client", 0))
-                )
-            except (ValueError, KeyError) as error:
+                rows.append(_row(json.loads(line)))
+            except (ValueError, KeyError, TypeError) as error:
                 if number < len(lines) - 1 and lines[number + 1]:
                     raise ValueError(f"{path.name} line {number + 1}: not a trace row") from error
     rows.sort(key=lambda row: row.time)
     return rows
+
+
+def _row(record: dict[str, Any]) -> Row:
+    row = Row(
+        time=float(record["t"]),
+        at=int(record["at"]),
+        arriving=record["dir"] == "in",
+        peer=int(record["peer"]),
+        kind=Kind(record["kind"]),
+        client=int(record.get("client", 0)),
+        wire=str(record.get("wire", "")),
+        onward=str(record.get("next", "")),
+    )
+    if row.kind not in (_COMING if row.arriving else _LEAVING):
+        raise ValueError(f"no packet goes {record['dir']} as {row.kind}")
+    return row

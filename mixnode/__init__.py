@@ -22,6 +22,7 @@ from mixnode.frames import open_frame
 from mixnode.key_schedule import KeySchedule
 from mixnode.limits import MixLimits
 from mixnode.mix_core import MixCore
+from mixnode.wire import wire_of
 
 if TYPE_CHECKING:
     from mixnode.checks import check_node
@@ -67,6 +68,7 @@ __all__ = [
     "open_node_directory",
     "read_status",
     "run_node",
+    "wire_of",
 ]
 
 _HOMES = {

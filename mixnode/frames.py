@@ -6,6 +6,11 @@ from hushmill.link import NodeFrames
 from hushmill.packet import NodeKey, Packet, PacketFormat, Unwrapped
 
 
+def packet_in(frame: bytes) -> bytes:
+    """The bytes of the packet that a frame carries which `open_frame` could read."""
+    return frame[1:]
+
+
 def open_frame(frame: bytes, packet_format: PacketFormat, keys: Mapping[int, NodeKey]) -> Unwrapped:
     """One layer of the packet that `frame` carries, opened with `keys` (by low byte of epoch).
 

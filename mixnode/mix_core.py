@@ -34,6 +34,7 @@ from mixnode.events import (
 from mixnode.held import HeldPackets
 from mixnode.key_schedule import KeySchedule
 from mixnode.limits import HELD_OVERHEAD_BYTES, TAG_BYTES, MixLimits
+from mixnode.load_meter import LoadMeter
 from mixnode.neighbours import Neighbours, neighbours_of
 from mixnode.own_loops import OwnLoops
 from mixnode.replay import ReplayTable
@@ -73,6 +74,7 @@ class MixCore:
         self._held: HeldPackets[SendPacket | DeliverPayload] = HeldPackets(limits.held_bytes, rng)
         self._cost = packet_format.geometry.packet_bytes + HELD_OVERHEAD_BYTES
         self._loops = OwnLoops(node, parameters, packet_format, rng, self.counters)
+        self._load = LoadMeter(parameters)
         self._consensus: Consensus | None = None
         self._neighbours = Neighbours()
         self._earlier_neighbours = Neighbours()
@@ -85,6 +87,12 @@ class MixCore:
     def bytes_used(self) -> int:
         """Held packets and replay tags, as accounted against the budget."""
         return self._held.used + TAG_BYTES * sum(len(table) for table in self._tables.values())
+
+    def load(self, now: float) -> int:
+        """What a descriptor made at `now` says: packets relayed a second, own loops among them, in
+        the epoch before; coarse, and 0 for a provider. A node calls it when it starts as well, so
+        that counting begins then."""
+        return self._load.load(now) if self._role == "mix" else 0
 
     def receive(self, event: MixEvent, now: float) -> list[MixEffect]:
         """Nothing at once: what an event leads to comes out of `advance`, at a tick."""
@@ -191,6 +199,7 @@ class MixCore:
             epoch = self._schedule.current(now)
             loops = self._loops.due(self._consensus, self._unless_silent(epoch), now)
             leaving += [SendPacket(first, packet, "own_loop") for first, packet in loops]
+        self._load.count(len(leaving), now)
         return shuffled(self._rng, leaving)
 
     def _unless_silent(self, epoch: Epoch) -> Epoch | None:

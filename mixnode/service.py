@@ -12,7 +12,7 @@ from pathlib import Path
 from hushmill.drops import Drop
 from hushmill.errors import ExitCode, PeerError, UserError
 from hushmill.identifiers import Epoch, NodeNumber
-from hushmill.packet import Deliver, Unwrapped, packet_format
+from hushmill.packet import Deliver, Forward, Instruction, packet_format
 from hushmill.parameters import Parameters
 from hushmill.runtime import (
     Driver,
@@ -34,7 +34,7 @@ from mixnode.events import (
     TagsSynced,
 )
 from mixnode.extension import NodeExtension
-from mixnode.frames import open_frame
+from mixnode.frames import open_frame, packet_in
 from mixnode.key_schedule import KeySchedule
 from mixnode.links import NodeLinks
 from mixnode.mix_core import MixCore
@@ -145,18 +145,22 @@ class NodeService:
                     raise
                 self._count_drops(error.reason, 1)
                 if self._trace is not None:
-                    self._trace.arrived(source, "drop")
+                    self._trace.arrived(source, "drop", packet_in(frame))
                 continue
-            if self._trace is not None:
-                self._trace_arrival(self._trace, source, unwrapped)
+            counted = self.mix.counters.drops.total()
             self._driver.receive(Arrived(source, unwrapped))
+            if self._trace is not None:
+                refused = self.mix.counters.drops.total() > counted  # as a replay, say
+                content = None if refused else unwrapped.instruction
+                self._trace_arrival(self._trace, source, packet_in(frame), content)
 
     def _perform(self, effect: object) -> None:
         match effect:
             case SendPacket(to, packet, kind):
                 self._links.send(to, packet)
                 if self._trace is not None:
-                    self._trace.left(to, "entry" if self.sending_for else kind, self.sending_for)
+                    row_kind = "entry" if self.sending_for else kind
+                    self._trace.left(to, row_kind, packet.raw, self.sending_for)
             case LogTags() | EraseKeys():
                 self._disk.submit(effect)
             case DeliverPayload():
@@ -170,13 +174,18 @@ class NodeService:
     def _count_drops(self, reason: Drop, number: int) -> None:
         self.mix.counters.drops[reason] += number
 
-    def _trace_arrival(self, trace: TraceFile, source: NodeNumber, unwrapped: Unwrapped) -> None:
-        if not isinstance(unwrapped.instruction, Deliver):
-            trace.arrived(source, "relay")
-        elif self.directory.entry.role == "provider":
-            trace.arrived(source, "deliver")
-        else:
-            trace.arrived(source, "loop_end")
+    def _trace_arrival(
+        self, trace: TraceFile, source: NodeNumber, packet: bytes, taken: Instruction | None
+    ) -> None:
+        """`taken` is what the node will do with the packet; None if it has refused it."""
+        match taken:
+            case Forward():
+                trace.arrived(source, "relay", packet, taken.packet.raw)
+            case Deliver():
+                is_provider = self.directory.entry.role == "provider"
+                trace.arrived(source, "deliver" if is_provider else "loop_end", packet)
+            case None:
+                trace.arrived(source, "drop", packet)
 
     # -- the directory
 
@@ -195,7 +204,8 @@ class NodeService:
         epochs = self._schedule.published(moment)
         self._keys.make(epochs)
         keys = dict(self._keys.public_keys(epochs))
-        body = descriptor_of(self.directory.genesis, self.directory.number, keys, moment)
+        load = self.mix.load(moment)
+        body = descriptor_of(self.directory.genesis, self.directory.number, keys, moment, load)
         return sign_descriptor(body, self.directory.signing_key)
 
     # -- what comes round

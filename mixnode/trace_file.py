@@ -1,11 +1,13 @@
 """The `--trace` file of a local network: what an observer of this node's links sees, as JSON lines.
 
-Never for a real network: it records times of packets. Its reader and schema are the experiments'
-(docs/spec/observer.md). Times are of the machine's one monotonic clock, so that the rows of several
-processes are in one order.
+Never for a real network: it records times of packets and, by the names of what comes in and of what
+will leave, each packet's way. Its reader and schema are the experiments' (docs/spec/observer.md).
+Times are of the machine's one monotonic clock, so that the rows of several processes are in one
+order.
 """
 
 import json
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
@@ -13,6 +15,7 @@ from typing import Literal
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import NodeNumber
 from hushmill.runtime import monotonic
+from mixnode.wire import wire_of
 
 TraceKind = Literal["entry", "relay", "own_loop", "loop_end", "deliver", "drop", "start"]
 
@@ -41,27 +44,34 @@ class TraceFile:
         # A kill may have left half a line: an empty line after it tells the reader so.
         if self._file.tell() > 0:
             self._file.write("\n\n")
-        self.arrived(at, "start")
+        self._write("in", at, "start", {})
 
-    def arrived(self, source: NodeNumber, kind: TraceKind) -> None:
-        """A packet came in from `source`."""
-        self._write("in", source, kind, 0)
+    def arrived(
+        self, source: NodeNumber, kind: TraceKind, packet: bytes = b"", onward: bytes = b""
+    ) -> None:
+        """`packet` came in from `source`; `onward` is what will leave, if it will."""
+        names = {"wire": packet, "next": onward}
+        self._write("in", source, kind, {name: wire_of(raw) for name, raw in names.items() if raw})
 
-    def left(self, to: NodeNumber, kind: TraceKind, client: int = 0) -> None:
-        """A packet went out to `to`; `client` counts from 1 on an entry."""
-        self._write("out", to, kind, client)
+    def left(self, to: NodeNumber, kind: TraceKind, packet: bytes, client: int = 0) -> None:
+        """`packet` went out to `to`; `client` counts from 1 on an entry."""
+        more: dict[str, object] = {"wire": wire_of(packet)}
+        if client:
+            more["client"] = client
+        self._write("out", to, kind, more)
 
     def close(self) -> None:
         self._file.close()
 
-    def _write(self, direction: str, peer: NodeNumber, kind: TraceKind, client: int) -> None:
-        row: dict[str, object] = {
+    def _write(
+        self, direction: str, peer: NodeNumber, kind: TraceKind, more: Mapping[str, object]
+    ) -> None:
+        row = {
             "t": round(monotonic(), 6),
             "at": self._at,
             "dir": direction,
             "peer": peer,
             "kind": kind,
+            **more,
         }
-        if client:
-            row["client"] = client
         self._file.write(json.dumps(row) + "\n")

@@ -5,6 +5,22 @@ The door of `pki`. What needs Twisted or a database is loaded when it is first a
 
 from typing import TYPE_CHECKING
 
+from pki.anonymity import (
+    blending_probability,
+    fifo_guess_probability,
+    layer_compromise_probability,
+    layered_entropy_bits,
+    least_squares_error,
+    newer_message_probability,
+    older_message_probability,
+    packet_entropy_bits,
+    path_compromise_probability,
+    pool_mix_entropy_bits,
+    sender_entropy_bits,
+    single_mix_entropy_bits,
+    single_mix_entropy_limit_bits,
+    trilemma_bound,
+)
 from pki.consensus import (
     Consensus,
     ConsensusBody,
@@ -35,6 +51,15 @@ from pki.genesis import (
     write_node_public,
     write_public,
 )
+from pki.load import (
+    NetworkAnonymity,
+    anonymity_at,
+    anonymity_of,
+    anonymity_with,
+    coarse_load,
+    is_load_known,
+    network_load,
+)
 from pki.routes import choose_mixes, choose_provider, draw_delay, loop_route, route_to
 from pki.trust import DocumentKeeper
 
@@ -60,6 +85,7 @@ if TYPE_CHECKING:
     from pki.authority_folder import (
         create_authority,
         install_network,
+        newest_document_in,
         sign_with_folder,
     )
     from pki.directory_client import (
@@ -111,6 +137,7 @@ __all__ = [
     "KeepDescriptor",
     "KeepDocument",
     "KeepState",
+    "NetworkAnonymity",
     "NodeEntry",
     "PeerUp",
     "Publish",
@@ -124,9 +151,14 @@ __all__ = [
     "ToAll",
     "ToAuthority",
     "VoteArrived",
+    "anonymity_at",
+    "anonymity_of",
+    "anonymity_with",
     "assemble_genesis",
+    "blending_probability",
     "choose_mixes",
     "choose_provider",
+    "coarse_load",
     "consensus_digest",
     "create_authority",
     "descriptor_of",
@@ -134,19 +166,35 @@ __all__ = [
     "epoch_at",
     "epoch_middle",
     "epoch_start",
+    "fifo_guess_probability",
     "install_network",
+    "is_load_known",
     "last_served",
+    "layer_compromise_probability",
+    "layered_entropy_bits",
+    "least_squares_error",
     "loop_route",
+    "network_load",
+    "newer_message_probability",
+    "newest_document_in",
     "next_epoch",
+    "older_message_probability",
     "open_descriptor",
     "open_signed",
+    "packet_entropy_bits",
+    "path_compromise_probability",
+    "pool_mix_entropy_bits",
     "read_genesis",
     "read_node_public",
     "read_public",
     "route_to",
+    "sender_entropy_bits",
     "sign_descriptor",
     "sign_genesis",
     "sign_with_folder",
+    "single_mix_entropy_bits",
+    "single_mix_entropy_limit_bits",
+    "trilemma_bound",
     "verify_consensus",
     "with_signatures",
     "write_genesis",
@@ -187,6 +235,7 @@ _LAZY = {
     "PublishAnswered": "pki.directory_client",
     "PublishOutcome": "pki.directory_client",
     "DirectoryClient": "pki.service",
+    "newest_document_in": "pki.authority_folder",
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hushmill.crypto import SigningKey
-from hushmill.errors import ExitCode, UserError
+from hushmill.errors import ExitCode, PeerError, UserError
 from hushmill.runtime import (
     LinkIdentity,
     atomic_write,
@@ -18,6 +18,7 @@ from hushmill.runtime import (
     make_private_folder,
     read_secret,
 )
+from pki.consensus import Consensus, verify_consensus
 from pki.fields import HostField, LabelField, PortField
 from pki.genesis import (
     NETWORK_FILE,
@@ -28,6 +29,7 @@ from pki.genesis import (
     sign_genesis,
     write_public,
 )
+from pki.store import newest_document
 
 SIGNING_KEY_FILE = "signing.key"
 LINK_KEY_FILE = "link.key"
@@ -143,6 +145,25 @@ def open_authority(folder: Path) -> AuthorityFolder:
             ExitCode.CONFIGURATION,
         )
     return AuthorityFolder(folder, settings, genesis, number, key, identity)
+
+
+def newest_document_in(folder: Path, genesis: Genesis) -> Consensus | None:
+    """The newest document that the authority of this folder has published, verified; None where
+    there is none yet. It only reads, also while the authority runs.
+
+    Raises UserError(SECURITY_STOP) for a damaged database and a document that is not valid.
+    """
+    data = newest_document(folder / DATABASE_FILE, genesis.network_id)
+    if data is None:
+        return None
+    try:
+        return verify_consensus(genesis, data)
+    except PeerError as error:
+        raise UserError(
+            f"{folder / DATABASE_FILE} holds a document that network {genesis.network} did not "
+            "sign: do not use it.",
+            ExitCode.SECURITY_STOP,
+        ) from error
 
 
 def read_network(path: Path) -> Genesis:

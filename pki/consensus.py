@@ -17,7 +17,7 @@ from hushmill.identifiers import Epoch, NetworkId, NodeNumber
 from hushmill.link import DIRECTORY_MESSAGE_LIMIT
 from hushmill.parameters import KEY_EPOCHS_AHEAD
 from pki.admission import check_nodes
-from pki.descriptor import check_keys
+from pki.descriptor import check_keys, check_load
 from pki.fields import (
     AuthorityField,
     DigestField,
@@ -27,6 +27,7 @@ from pki.fields import (
     KeyHashField,
     LabelField,
     LayerField,
+    LoadField,
     NetworkField,
     NodeField,
     OptionalPortField,
@@ -43,7 +44,8 @@ class NodeEntry(
     msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True
 ):
     """One node in a document. `keys` begin at the document's epoch: four of them, or fewer when
-    the node's last descriptor was older."""
+    the node's last descriptor was older. `load` is a mix's, in packets a second, 0 or a power of
+    two; 0 where it is not known."""
 
     number: NodeField
     role: Role
@@ -54,6 +56,7 @@ class NodeEntry(
     client_port: OptionalPortField
     key_hash: KeyHashField
     keys: tuple[EpochKey, ...]
+    load: LoadField
 
     def key_for(self, epoch: Epoch) -> bytes | None:
         """The raw KEM public key of `epoch`."""
@@ -210,6 +213,7 @@ def _check_entry(genesis: Genesis, entry: NodeEntry, epoch: Epoch) -> None:
         entry.layer,
     ):
         raise PeerError(Drop.DOCUMENT)
+    check_load(entry.load, entry.role)
     check_keys(entry.keys, KEY_EPOCHS_AHEAD + 1)
     if entry.keys[0].epoch != epoch:
         raise PeerError(Drop.DOCUMENT)

@@ -18,6 +18,7 @@ from pki.fields import (
     EpochKey,
     HostField,
     KeyHashField,
+    LoadField,
     NetworkField,
     NodeField,
     OptionalPortField,
@@ -25,7 +26,7 @@ from pki.fields import (
     SecondsField,
     SignatureField,
 )
-from pki.genesis import Genesis
+from pki.genesis import Genesis, Role
 
 # A descriptor made in epoch E feeds the document of E and that of E + 1, which serves to E + 4.
 DESCRIPTOR_KEYS_LIMIT = KEY_EPOCHS_AHEAD + 2
@@ -36,7 +37,8 @@ class Descriptor(
     msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True
 ):
     """`keys` are of consecutive epochs, at most DESCRIPTOR_KEYS_LIMIT; `made_at` (Unix seconds)
-    orders the descriptors of one node."""
+    orders the descriptors of one node. `load` is what a mix relayed in the epoch before, packets a
+    second rounded down to a power of two; 0 for providers, and where it is not known."""
 
     network_id: NetworkField
     number: NodeField
@@ -46,6 +48,7 @@ class Descriptor(
     key_hash: KeyHashField
     keys: tuple[EpochKey, ...]
     made_at: SecondsField
+    load: LoadField
 
 
 class SignedDescriptor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -56,9 +59,12 @@ class SignedDescriptor(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
 
 
 def descriptor_of(
-    genesis: Genesis, number: NodeNumber, keys: Mapping[Epoch, bytes], made_at: float
+    genesis: Genesis, number: NodeNumber, keys: Mapping[Epoch, bytes], made_at: float, load: int
 ) -> Descriptor:
-    """Node `number`'s descriptor at the address that the genesis names, with `keys` by epoch."""
+    """Node `number`'s descriptor at the address that the genesis names, with `keys` by epoch.
+
+    `load` as `coarse_load` gives it.
+    """
     node = genesis.node(number)
     if node is None:
         raise UsageError(f"node {number} is not in the genesis")
@@ -71,6 +77,7 @@ def descriptor_of(
         key_hash=KeyHash(node.key_hash),
         keys=tuple(EpochKey(epoch, keys[epoch]) for epoch in sorted(keys)),
         made_at=int(made_at),
+        load=load,
     )
 
 
@@ -92,6 +99,7 @@ def open_descriptor(genesis: Genesis, data: bytes, kem: Kem) -> Descriptor:
         raise PeerError(Drop.DOCUMENT)
     if (descriptor.client_port == 0) != (node.role == "mix"):
         raise PeerError(Drop.DOCUMENT)
+    check_load(descriptor.load, node.role)
     check_keys(descriptor.keys, DESCRIPTOR_KEYS_LIMIT)
     if any(key.raw == descriptor.key_hash for key in descriptor.keys):
         raise PeerError(Drop.DOCUMENT)  # a document in which one key stands twice is not valid
@@ -102,6 +110,12 @@ def open_descriptor(genesis: Genesis, data: bytes, kem: Kem) -> Descriptor:
         except PeerError as error:
             raise PeerError(Drop.DOCUMENT) from error
     return descriptor
+
+
+def check_load(load: int, role: Role) -> None:
+    """Refuses what is finer than a power of two, and any load of a provider."""
+    if load & (load - 1) or (load and role != "mix"):
+        raise PeerError(Drop.DOCUMENT)
 
 
 def check_keys(keys: tuple[EpochKey, ...], limit: int) -> None:

@@ -26,6 +26,7 @@ AuthorityField = Annotated[int, msgspec.Meta(ge=0, lt=100)]
 LayerField = Annotated[int, msgspec.Meta(ge=0, le=16)]
 PortField = Annotated[int, msgspec.Meta(ge=1, le=0xFFFF)]
 OptionalPortField = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]  # 0: no such listener
+LoadField = Annotated[int, msgspec.Meta(ge=0, le=1 << 30)]  # packets a second; 0 or a power of two
 SecondsField = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFFFF)]  # Unix seconds
 LabelField = Annotated[str, msgspec.Meta(pattern=LABEL_PATTERN)]
 HostField = Annotated[str, msgspec.Meta(pattern=HOST_PATTERN)]

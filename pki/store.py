@@ -4,6 +4,7 @@ SQLite in WAL mode with synchronous=FULL: a commit is on disk when it returns. A
 passes through and ends the process. Spec: docs/spec/directory.md (Voting, Sign once).
 """
 
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -20,6 +21,23 @@ CREATE TABLE signed (epoch INTEGER PRIMARY KEY, digest BLOB NOT NULL);
 CREATE TABLE descriptor (node INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE document (epoch INTEGER PRIMARY KEY, data BLOB NOT NULL);
 """
+
+
+def newest_document(path: Path, network_id: bytes) -> bytes | None:
+    """The newest published document in the authority's database at `path`, whose signatures are
+    for the caller to check; None for an authority that never ran or holds none. Only reads, also
+    while the authority runs. Raises UserError(SECURITY_STOP) for a damaged database or another
+    network's."""
+    if not path.exists():
+        return None
+    try:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+            if connection.execute("SELECT id FROM network").get != network_id:
+                raise _refused("belongs to another network")
+            newest = connection.execute("SELECT data FROM document ORDER BY epoch DESC LIMIT 1").get
+    except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError) as error:
+        raise _refused("is damaged") from error
+    return None if newest is None else bytes(newest)
 
 
 class AuthorityStore:

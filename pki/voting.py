@@ -183,7 +183,11 @@ def document_of(genesis: Genesis, epoch: Epoch, votes: Mapping[int, OpenVote]) -
 
 
 def entry_of(genesis: Genesis, descriptor: Descriptor, epoch: Epoch) -> NodeEntry | None:
-    """The node's entry for `epoch` and three more; None when it has no key for `epoch`."""
+    """The node's entry for `epoch` and three more; None when it has no key for `epoch`.
+
+    The load of a descriptor that is older than the epoch before is left out: a mix that is gone
+    relays nothing.
+    """
     admitted = genesis.node(descriptor.number)
     keys = tuple(key for key in descriptor.keys if epoch <= key.epoch <= epoch + KEY_EPOCHS_AHEAD)
     if admitted is None or not keys or keys[0].epoch != epoch:
@@ -198,6 +202,7 @@ def entry_of(genesis: Genesis, descriptor: Descriptor, epoch: Epoch) -> NodeEntr
         client_port=descriptor.client_port,
         key_hash=descriptor.key_hash,
         keys=keys,
+        load=descriptor.load if descriptor.keys[0].epoch + 1 >= epoch else 0,
     )
 
 

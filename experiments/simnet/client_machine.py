@@ -27,8 +27,10 @@ from client import (
     PersonActed,
     SendFrame,
     SlotTaken,
+    Stream,
     found_person,
 )
+from experiments.lab.trace import Genre
 from experiments.simnet.clockwork import CoreRunner, is_crash
 from experiments.simnet.node_machine import NodeMachine
 from experiments.simnet.seeded import SeededRandomness
@@ -47,6 +49,7 @@ from hushmill.link import (
     solve_proof_of_work,
 )
 from hushmill.randomness import exponential
+from mixnode import wire_of
 
 if TYPE_CHECKING:
     from experiments.simnet.world import World
@@ -54,6 +57,12 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 RECONNECT_MEAN_SECONDS = 1.0
+# What each stream's frames are for; a payload slot holds drop cover until somebody writes.
+GENRES = {
+    Stream.PAYLOAD: Genre.DROP_COVER,
+    Stream.LOOP: Genre.LOOP,
+    Stream.DROP: Genre.DROP_COVER,
+}
 
 
 class ClientMachine:
@@ -90,6 +99,8 @@ class ClientMachine:
         self._connection.set_commit_hook(self._commit)
         # What a crash takes:
         self._session = 0
+        self._last_wire = ""  # of the frame that left last
+        self._carried = 0  # packets of this start that were for a contact
         self._messenger_runner: CoreRunner[MessengerEvent, MessengerEffect] | None = None
         self._pacer_runner: CoreRunner[PacerEvent, PacerEffect] | None = None
         self._messenger: Messenger | None = None
@@ -127,6 +138,7 @@ class ClientMachine:
     def start(self) -> None:
         world = self._world
         self._starts += 1
+        self._carried = 0
         rng = SeededRandomness(world.plan.seed, f"{self.name} start {self._starts}")
         self._messenger = Messenger(
             ClientStore(self._connection),
@@ -239,6 +251,18 @@ class ClientMachine:
             case SlotTaken():
                 if self._messenger_runner is not None:
                     self._messenger_runner.receive(effect)
+                    self._note_genre(effect.stream)
+
+    def _note_genre(self, stream: Stream) -> None:
+        """What the frame that has just left was for: a truth that no observer gets. A payload slot
+        carried something if the messenger has counted one more packet that did."""
+        genre = GENRES[stream]
+        if stream is Stream.PAYLOAD and self._messenger is not None:
+            counts = dict(self._messenger.status(self._world.clock.now).packets)
+            carried = counts.get("payload", 0) + counts.get("acknowledgement", 0)
+            if carried > self._carried:
+                genre, self._carried = Genre.PAYLOAD, carried
+        self._world.genres[self._last_wire] = genre
 
     def _send(self, frame: bytes) -> None:
         session = self._session
@@ -246,6 +270,7 @@ class ClientMachine:
         command = self._frames.decode_upstream(frame)
         if not isinstance(command, RelayAndFetch):
             raise AssertionError("a slot holds a packet to relay")
+        self._last_wire = wire_of(command.packet)
         self._world.network.carry_surely(
             self.name,
             self.provider.name,

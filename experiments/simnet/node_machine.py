@@ -42,6 +42,7 @@ from mixnode import (
     MixLimits,
     SendPacket,
     TagsSynced,
+    wire_of,
 )
 from pki import (
     ConsensusLost,
@@ -111,6 +112,7 @@ class NodeMachine:
         self._sessions = 0
         self.crashes = 0
         self.core: MixCore | None = None
+        self.has_consensus = False  # since this start
         self.packets_sent: list[Packet] | None = None  # kept only when a test asks for them
 
     @property
@@ -134,6 +136,7 @@ class NodeMachine:
     def start(self) -> None:
         """Begins from what is on disk, as the service does."""
         now = self._world.clock.now
+        self.has_consensus = False
         first = self._schedule.first_kept(now)
         self._erase_before(first)
         self._make_keys(now)
@@ -214,13 +217,19 @@ class NodeMachine:
             unwrapped = self._world.packet_format.unwrap(Packet.of(raw, geometry), keys)
         except PeerError as error:
             self.core.counters.drops[error.reason] += 1
-            self._world.observe(Row(now, self.number, True, source, Kind.DROP))
+            self._world.observe(Row(now, self.number, True, source, Kind.DROP, wire=wire_of(raw)))
             return
-        kind = Kind.RELAY
+        kind, onward = Kind.RELAY, ""
         if isinstance(unwrapped.instruction, Deliver):
             kind = Kind.DELIVER if self.is_provider else Kind.LOOP_END
-        self._world.observe(Row(now, self.number, True, source, kind))
+        else:
+            onward = wire_of(unwrapped.instruction.packet.raw)
+        counted = self.core.counters.drops.total()
         self._receive(Arrived(source, unwrapped))
+        if self.core.counters.drops.total() > counted:  # the core refused it, as a replay say
+            kind, onward = Kind.DROP, ""
+        row = Row(now, self.number, True, source, kind, wire=wire_of(raw), onward=onward)
+        self._world.observe(row)
 
     # -- clients, of a provider
 
@@ -287,7 +296,8 @@ class NodeMachine:
         client = self._entry_client
         row_kind = Kind.ENTRY if client else kind
         now = self._world.clock.now
-        self._world.observe(Row(now, self.number, False, to, row_kind, client))
+        row = Row(now, self.number, False, to, row_kind, client, wire_of(packet.raw))
+        self._world.observe(row)
         target = self._world.nodes[to]
         self._world.network.carry(
             self.name,
@@ -308,7 +318,8 @@ class NodeMachine:
         self._make_keys(now)
         epochs = self._schedule.published(now)
         public = {epoch: self._keys[epoch].secret.public.raw for epoch in epochs}
-        body = descriptor_of(self._world.genesis, self.number, public, now)
+        load = 0 if self.core is None else self.core.load(now)
+        body = descriptor_of(self._world.genesis, self.number, public, now, load)
         return sign_descriptor(body, self._signing_key)
 
     def _make_keys(self, now: float) -> None:
@@ -348,6 +359,7 @@ class NodeMachine:
                 if self.is_provider:
                     self._receive(DocumentKnown(data))
             case ConsensusServes(consensus, epoch):
+                self.has_consensus = True
                 self._receive(ConsensusChanged(consensus, epoch))
             case ConsensusLost() | DocumentRefused():
                 pass

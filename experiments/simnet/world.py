@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from experiments.lab.trace import Genre
 from experiments.simnet.authority_machine import AuthorityMachine
 from experiments.simnet.client_machine import ClientMachine
 from experiments.simnet.clockwork import Clockwork, CoreRunner, Crash
@@ -68,6 +69,7 @@ class World:
         self.clock = Clockwork(START)
         self.faulty = False
         self.rows: list[Row] = []
+        self.genres: dict[str, Genre] = {}  # by the wire on which a client's packet enters
         self._rng = SeededRandomness(plan.seed, "world")
         self.network = Network(self.clock, SeededRandomness(plan.seed, "network"), Faults())
         self.packet_format = _format(plan)

@@ -104,8 +104,9 @@ class Parcelled:
 class Street:
     """The clock, the documents, the mailboxes; `houses` are its people."""
 
-    def __init__(self, seed: int = 1, parameters: Parameters = PARAMETERS) -> None:
+    def __init__(self, seed: int = 1, parameters: Parameters = PARAMETERS, load: int = 0) -> None:
         self.now = START
+        self.load = load  # of each mix, in the documents
         self.seed = seed
         self.parameters = parameters
         self.genesis = genesis_of(parameters)
@@ -147,6 +148,7 @@ class Street:
                     )
                     for ahead in range(4)
                 ),
+                load=self.load if node.role == "mix" else 0,
             )
             for node in self.genesis.nodes
         )

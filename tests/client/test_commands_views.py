@@ -1,7 +1,7 @@
 """What a person reads: nothing a peer sends can act on the terminal or pass for our own words."""
 
 from client.rpc import JsonObject
-from client.views import contact_rows, message_text, sent_text, status_lines
+from client.views import anonymity_line, contact_rows, message_text, sent_text, status_lines
 
 MESSAGE: JsonObject = {
     "id": 4,
@@ -53,6 +53,7 @@ def test_says_how_the_client_is() -> None:
         "link_up": True,
         "document_epoch": 7,
         "document_stale": False,
+        "anonymity": None,
         "messages": {"queued": 2, "sent": 0},
         "contacts": 1,
         "loops_returned": 3,
@@ -73,6 +74,28 @@ def test_says_how_the_client_is() -> None:
         ({"document_stale": True}, "held back"),
     ):
         assert says in list(status_lines(status | change))[1]
+
+
+def test_says_honestly_how_busy_the_network_is() -> None:
+    def figures(bits: float, clients: int) -> JsonObject:
+        return {
+            "packet_bits": bits + 2,
+            "sender_bits": bits,
+            "clients_estimated": clients,
+            "load_packets_per_second": 2 * clients,
+        }
+
+    assert "count on being seen" in anonymity_line(None)
+    assert "0 packets/s, hardly anybody on" in anonymity_line(figures(0.0, 0))
+    assert "2 packets/s, about 1 person on" in anonymity_line(figures(0.0, 1))
+    for bits, clients in ((0.5, 2), (2.99, 9)):
+        line = anonymity_line(figures(bits, clients))
+        assert f"The network is quiet: {2 * clients} packets/s, about {clients} people" in line
+        assert line.endswith("an observer who sees every link can often tell who you write to.")
+    busy = anonymity_line(figures(6.5, 200))
+    assert "quiet" not in busy
+    assert "any of about 90 people (6.5 bits)" in busy
+    assert "weeks learns more" in busy
 
 
 def test_says_how_far_an_own_message_is() -> None:

@@ -124,6 +124,7 @@ class Network:
                 for (owner, epoch), secret in self.secrets.items()
                 if owner == number and epoch >= EPOCH
             ),
+            load=0,
         )
 
 

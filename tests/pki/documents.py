@@ -1,5 +1,8 @@
 """Signed documents for tests, made from descriptors and the authorities' keys."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 
 from hushmill import codec
@@ -19,6 +22,8 @@ from pki.descriptor import SignedDescriptor
 from pki.voting import entry_of
 from tests.pki.network import FIRST, Network
 
+NO_LOADS: Mapping[int, int] = MappingProxyType({})
+
 
 def opened(data: bytes) -> Descriptor:
     """A descriptor without its signature."""
@@ -26,11 +31,14 @@ def opened(data: bytes) -> Descriptor:
 
 
 def body_of(
-    network: Network, epoch: int = FIRST, previous: Consensus | None = None
+    network: Network,
+    epoch: int = FIRST,
+    previous: Consensus | None = None,
+    loads: Mapping[int, int] = NO_LOADS,
 ) -> ConsensusBody:
     entries: list[NodeEntry] = []
     for number in network.node_keys:
-        descriptor = opened(network.descriptor(number, epoch, 4))
+        descriptor = opened(network.descriptor(number, epoch, 4, load=loads.get(number, 0)))
         entry = entry_of(network.genesis, descriptor, Epoch(epoch))
         assert entry is not None
         entries.append(entry)
@@ -54,11 +62,13 @@ def signed(network: Network, body: ConsensusBody | bytes, by: tuple[int, ...] = 
     return codec.encode(SignedConsensus(raw, shares))
 
 
-def chain(network: Network, length: int, first: int = FIRST) -> list[tuple[Consensus, bytes]]:
+def chain(
+    network: Network, length: int, first: int = FIRST, loads: Mapping[int, int] = NO_LOADS
+) -> list[tuple[Consensus, bytes]]:
     """Consecutive documents, each linked to the one before."""
     made: list[tuple[Consensus, bytes]] = []
     for epoch in range(first, first + length):
-        data = signed(network, body_of(network, epoch, made[-1][0] if made else None))
+        data = signed(network, body_of(network, epoch, made[-1][0] if made else None, loads))
         made.append((verify_consensus(network.genesis, data), data))
     return made
 

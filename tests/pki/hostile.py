@@ -80,6 +80,7 @@ def odd_descriptors(draw: st.DrawFn) -> bytes:
         "client_port": st.integers(0, 0xFFFF),
         "key_hash": _key_bytes.map(KeyHash),
         "made_at": st.sampled_from([0, START - 1, START + 1, START + 2000, 0xFFFFFFFFFF]),
+        "load": st.sampled_from([0, 1, 3, 64, 1 << 30, 1 << 31, -1]),
         "number": st.sampled_from([0, 1, 2, 0xFFFF]).map(NodeNumber),
     }
     names = draw(st.sets(st.sampled_from(sorted(changed)), max_size=2))

@@ -11,11 +11,12 @@ import msgspec
 
 from hushmill import codec
 from hushmill.identifiers import Epoch
-from pki import SignedConsensus, write_genesis
+from pki import ConsensusBody, SignedConsensus, write_genesis
 from pki.voting import NO_HEAD, VoteBody, sign_vote
-from tests.pki.documents import body_of, chain, share_of, signed
+from tests.pki.documents import body_of, chain, replaced, share_of, signed
 from tests.pki.network import FIRST, Network, small_network
 
+LOADS = {1: 64, 2: 16}  # of the two mixes
 PATH = Path(__file__).parent.parent / "vectors" / "directory.json"
 
 
@@ -47,23 +48,36 @@ def refused_documents(network: Network) -> dict[str, bytes]:
         "no Ed25519 part in one signature": with_last(no_ed25519),
         "canonically equal but not canonical": signed(network, wide),
         "another network's": signed(other, body_of(other)),
+        "a load that is no power of two": signed(network, replaced(body, 0, load=48)),
+        "a load beyond the limit": signed(network, replaced(body, 0, load=1 << 31)),
+        "a provider with a load": signed(network, replaced(body, 3, load=16)),
+        "an entry without a load": signed(network, _without_load(body)),
         "a layer of one node": signed(network, msgspec.structs.replace(body, nodes=body.nodes[1:])),
         "a byte after the end": signed(network, body) + b"\x00",
     }
 
 
+def _without_load(body: ConsensusBody) -> bytes:
+    """The first form of documents: entries of nine fields."""
+    fields = msgspec.msgpack.decode(codec.encode(body))
+    fields[4] = [entry[:9] for entry in fields[4]]
+    return msgspec.msgpack.encode(fields)
+
+
 def main() -> None:
     network = small_network(layers=1)
-    descriptor = network.descriptor(1)
+    descriptor = network.descriptor(1, load=64)
     vote = VoteBody(
         network_id=network.genesis.network_id,
         authority=2,
         epoch=Epoch(FIRST),
         published=NO_HEAD,
         signed=NO_HEAD,
-        descriptors=tuple(network.descriptor(number) for number in network.node_keys),
+        descriptors=tuple(
+            network.descriptor(number, load=LOADS.get(number, 0)) for number in network.node_keys
+        ),
     )
-    (first, data), (second, linked) = chain(network, 2)
+    (first, data), (second, linked) = chain(network, 2, loads=LOADS)
     text = {
         "genesis": write_genesis(network.genesis),
         "descriptor": descriptor,

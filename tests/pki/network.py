@@ -54,7 +54,12 @@ class Network:
     kem: Kem
 
     def descriptor(
-        self, number: int, first: int = FIRST, count: int = 5, made_at: float = START
+        self,
+        number: int,
+        first: int = FIRST,
+        count: int = 5,
+        made_at: float = START,
+        load: int = 0,
     ) -> bytes:
         """A signed descriptor whose keys a name fixes (`x25519`: any 32 bytes are a key)."""
         node = NodeNumber(number)
@@ -64,7 +69,7 @@ class Network:
             ).public.raw
             for epoch in range(first, first + count)
         }
-        made = descriptor_of(self.genesis, node, keys, made_at)
+        made = descriptor_of(self.genesis, node, keys, made_at, load)
         return sign_descriptor(made, self.node_keys[node])
 
 

@@ -134,6 +134,10 @@ KEYS = BODY.nodes[0].keys
         replaced(BODY, 0, keys=(*KEYS, EpochKey(Epoch(FIRST + 4), b"k" * 32))),
         replaced(BODY, 0, keys=BODY.nodes[1].keys),
         replaced(BODY, 0, keys=(KEYS[0], EpochKey(Epoch(FIRST + 1), KEYS[0].raw))),
+        replaced(BODY, 0, load=3),
+        replaced(BODY, 0, load=1 << 31),
+        replaced(BODY, 0, load=-1),
+        replaced(BODY, 4, load=1),  # a provider's
         replaced(BODY, 0, key_hash=BODY.nodes[1].key_hash),
     ],
 )

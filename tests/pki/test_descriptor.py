@@ -88,10 +88,24 @@ KEYS = OPEN.keys
         {"host": "a." * 126 + "ab"},
         {"port": 0},
         {"made_at": -1},
+        {"load": -1},
+        {"load": 3},  # finer than a power of two
+        {"load": 1 << 31},
     ],
 )
 def test_refuses_unsound_fields_though_signed(fields: dict[str, object]) -> None:
     assert is_refused(signed(**fields))
+
+
+def test_takes_every_power_of_two_as_a_load() -> None:
+    assert [load for load in range(20) if not is_refused(signed(load=load))] == [0, 1, 2, 4, 8, 16]
+    assert not is_refused(signed(load=1 << 30))
+
+
+def test_a_provider_has_no_load() -> None:
+    provider = NodeNumber(5)
+    for load, refused in ((0, False), (1, True)):
+        assert is_refused(NETWORK.descriptor(provider, load=load)) == refused
 
 
 def test_takes_as_many_keys_as_the_limit() -> None:
@@ -100,10 +114,10 @@ def test_takes_as_many_keys_as_the_limit() -> None:
 
 
 def test_made_at_the_genesis_address() -> None:
-    made = descriptor_of(GENESIS, ONE, {Epoch(FIRST): KEYS[0].raw}, START + 0.9)
+    made = descriptor_of(GENESIS, ONE, {Epoch(FIRST): KEYS[0].raw}, START + 0.9, 8)
     node = GENESIS.nodes[0]
-    assert (made.host, made.port, made.client_port, made.key_hash, made.made_at) == (
-        *(node.host, node.port, node.client_port, node.key_hash, START),
+    assert (made.host, made.port, made.client_port, made.key_hash, made.made_at, made.load) == (
+        *(node.host, node.port, node.client_port, node.key_hash, START, 8),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import Epoch, NodeNumber
-from pki.store import SIGNATURES_KEPT, AuthorityStore
+from pki.store import SIGNATURES_KEPT, AuthorityStore, newest_document
 
 NETWORK = b"n" * 32
 ONE, TWO = b"1" * 32, b"2" * 32
@@ -74,3 +74,21 @@ def test_refuses_a_damaged_database_and_leaves_it(tmp_path: Path) -> None:
         AuthorityStore(path, NETWORK)
     assert refused.value.exit_code is ExitCode.SECURITY_STOP
     assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_reader_finds_the_newest_document_while_the_authority_runs(tmp_path: Path) -> None:
+    path = tmp_path / "authority.sqlite"
+    assert newest_document(path, NETWORK) is None
+    store = AuthorityStore(path, NETWORK)
+    assert newest_document(path, NETWORK) is None
+    store.keep_document(Epoch(5), b"five")
+    store.keep_document(Epoch(7), b"seven")
+    store.keep_document(Epoch(6), b"six")
+    assert newest_document(path, NETWORK) == b"seven"
+    with pytest.raises(UserError, match="another network"):
+        newest_document(path, b"m" * 32)
+    store.close()
+    assert newest_document(path, NETWORK) == b"seven"
+    (tmp_path / "noise").write_bytes(b"no database" * 100)
+    with pytest.raises(UserError, match="damaged"):
+        newest_document(tmp_path / "noise", NETWORK)

@@ -62,15 +62,16 @@ def test_documents_by_the_spec_alone() -> None:
     assert (epoch, previous_epoch) == (VECTORS["epoch"] + 1, VECTORS["epoch"])
     assert previous.hex() == VECTORS["digest"]
     assert [len(signature) for _, signature in shares] == [3373] * 3
-    number, role, operator, layer, _host, _port, client_port, key_hash, keys = nodes[0]
+    number, role, operator, layer, _host, _port, client_port, key_hash, keys, load = nodes[0]
     assert (number, role, operator, layer, client_port) == (1, "mix", "operator0", 1, 0)
     assert len(key_hash) == 32
     assert [key[0] - epoch for key in keys] == [0, 1, 2, 3]
+    assert [load, *(node[9] for node in nodes[1:])] == [64, 16, 0, 0]
 
 
 def test_descriptor() -> None:
     descriptor = open_descriptor(GENESIS, bytes_of("descriptor"), KEM)
-    assert (descriptor.number, len(descriptor.keys)) == (1, 5)
+    assert (descriptor.number, len(descriptor.keys), descriptor.load) == (1, 5, 64)
 
 
 def test_vote_makes_the_document() -> None:
@@ -87,4 +88,4 @@ def test_refuses(why: str) -> None:
 
 
 def test_there_are_refused_vectors() -> None:
-    assert len(VECTORS["refused"]) >= 9
+    assert len(VECTORS["refused"]) >= 13

@@ -99,6 +99,19 @@ def test_a_descriptor_counts_when_two_votes_carry_it() -> None:
     assert twice.nodes[0].keys == opened(newer).keys
 
 
+def test_a_load_is_what_two_votes_carry_and_no_older_than_the_epoch_before() -> None:
+    def load(epoch: int) -> int:
+        told = [NETWORK.descriptor(1, FIRST, load=64), *ALL[1:]]
+        votes = {
+            number: opened_vote(body(number, told if number < 2 else None)) for number in range(3)
+        }
+        made = document_of(GENESIS, Epoch(epoch), votes)
+        assert made is not None
+        return codec.decode(made, ConsensusBody, 1 << 20).nodes[0].load
+
+    assert [load(FIRST + ahead) for ahead in range(3)] == [64, 64, 0]
+
+
 def test_previous_is_the_newest_that_two_votes_know() -> None:
     newer = Head(Epoch(FIRST - 1), b"n" * 32)
     older = Head(Epoch(FIRST - 2), b"o" * 32)
@@ -238,6 +251,7 @@ def test_vote_of_the_largest_network_fits_a_message() -> None:
         key_hash=KeyHash(bytes(32)),
         keys=keys,
         made_at=0xFFFFFFFFFF,
+        load=1 << 30,
     )
     data = codec.encode(SignedDescriptor(codec.encode(longest), bytes(SIGNATURE_BYTES)))
     assert len(keys) == DESCRIPTOR_KEYS_LIMIT

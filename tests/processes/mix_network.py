@@ -234,6 +234,7 @@ class MixNetwork:
             keys=tuple(
                 EpochKey(epoch, self.secrets[node.number, epoch].public.raw) for epoch in epochs
             ),
+            load=0,
         )
 
 

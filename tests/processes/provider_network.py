@@ -267,6 +267,7 @@ class ProviderNetwork:
             keys=tuple(
                 EpochKey(epoch, self._secrets[node.number, epoch].public.raw) for epoch in epochs
             ),
+            load=0,
         )
 
 

@@ -131,7 +131,7 @@ def client(reactor, number, key):
         for epoch in range(first, first + 5):
             keys.setdefault(Epoch(epoch), kem.generate().public.raw)
         wanted = {epoch: raw for epoch, raw in keys.items() if epoch >= first}
-        return sign_descriptor(descriptor_of(genesis, number, wanted, now), key)
+        return sign_descriptor(descriptor_of(genesis, number, wanted, now, 0), key)
     def on_consensus(consensus, epoch):
         print(number, epoch, consensus.epoch, consensus.digest.hex(), flush=True)
     return DirectoryClient(reactor, genesis, None, on_consensus, make_descriptor,

@@ -9,6 +9,7 @@ import pytest
 
 from hushmill.identifiers import DepositId, InboxId
 from hushmill.link import InboxOperation, MailHandle
+from mixnode import wire_of
 from provider.service import client_link_limits
 from tests.processes.link_loop import Loop, running_loop
 from tests.processes.mix_network import kill_9
@@ -80,6 +81,7 @@ def test_relays_and_delivers_and_hands_out_the_document(
         ("in", "deliver"),
     ]
     assert (rows[1]["peer"], rows[1]["client"]) == (FIRST, 1)
+    assert rows[1]["wire"] == wire_of(packet)
     assert all(row["at"] == PROVIDER for row in rows)
 
 

@@ -1,6 +1,7 @@
 """What an observer of links sees does not depend on what people do. Time budget: 60 s."""
 
-from experiments.observer import report
+from experiments.demo.observer import report
+from experiments.lab.sources.rows import layers_of
 from experiments.simnet.world import World, WorldPlan
 from experiments.trace import Kind
 from tests.simulation.people import introduce, warm_up, write
@@ -55,7 +56,8 @@ def test_without_cover_an_observer_knows_more() -> None:
 
     def mean_bits(cover: bool) -> float:
         worlds = (lived(seed, busy=True, seconds=SHORT_SECONDS, cover=cover) for seed in SEEDS)
-        return sum(report(world.rows, 2).sender_entropy_bits for world in worlds) / len(SEEDS)
+        reports = (report(world.rows, layers_of(world.rows), senders=2) for world in worlds)
+        return sum(found.sender_entropy_bits for found in reports) / len(SEEDS)
 
     covered, bare = mean_bits(cover=True), mean_bits(cover=False)
     assert bare < covered

@@ -1,0 +1,92 @@
+"""Load: what each mix says that it relayed, and the anonymity that follows for everybody.
+
+A mix's descriptor carries the packets a second of its last whole epoch, rounded down to a power of
+two, so that it says no more of anybody than that the network is busy or quiet. Rounded down, and
+with the least of the layers, so that the figures do not promise more than there is.
+Spec: docs/spec/directory.md (Load).
+"""
+
+from dataclasses import dataclass
+
+from hushmill.errors import UsageError
+from hushmill.parameters import Parameters
+from pki.anonymity import packet_entropy_bits, sender_entropy_bits
+from pki.consensus import Consensus
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAnonymity:
+    """What a network of this load hides from an observer of every link; all rounded towards less.
+
+    `packet_bits` is the doubt about where a packet went among *other* people's packets,
+    `sender_bits` about who sent one. Both are 0 with fewer than two clients.
+    """
+
+    load_packets_per_second: int
+    clients_estimated: int
+    packet_bits: float
+    sender_bits: float
+
+
+def coarse_load(packets: int, seconds: float) -> int:
+    """Packets a second, rounded down to a power of two; 0 below one packet a second.
+
+    Raises UsageError for a count below zero or no time.
+    """
+    if packets < 0 or seconds <= 0:
+        raise UsageError("a load is of a count of packets and a span of time")
+    rate = int(packets / seconds)
+    return 1 << (rate.bit_length() - 1) if rate else 0
+
+
+def network_load(consensus: Consensus) -> int:
+    """Packets a second that cross the network: the least of the layers' sums.
+
+    Every packet crosses every layer once, so mixes of one layer that say too much change nothing;
+    all layers together could, and so can whoever really sends packets. One mix that says too
+    little, or was just started, lowers it.
+    """
+    return min(sum(entry.load for entry in layer) for layer in consensus.layers)
+
+
+def is_load_known(consensus: Consensus) -> bool:
+    """Whether any mix has said what it relayed; in a network's first epochs none has."""
+    return any(entry.load for layer in consensus.layers for entry in layer)
+
+
+def anonymity_of(consensus: Consensus, parameters: Parameters) -> NetworkAnonymity | None:
+    """What the loads in `consensus` let people expect; None while `is_load_known` is false."""
+    if not is_load_known(consensus):
+        return None
+    return anonymity_at(
+        network_load(consensus), [len(layer) for layer in consensus.layers], parameters
+    )
+
+
+def anonymity_at(load: int, widths: list[int], parameters: Parameters) -> NetworkAnonymity:
+    """The same for a load in packets a second and layers of `widths` mixes.
+
+    Mixes' own loops cross, or begin in, each layer once, so what is left after them is clients';
+    each client sends at the genesis' rate whether it talks or not. The widest layer counts, whose
+    mixes hold fewest.
+    """
+    from_clients = load - sum(widths) * parameters.mix_loop_rate
+    clients = max(0, int(from_clients / parameters.client_rate))
+    return anonymity_with(clients, widths, parameters, load)
+
+
+def anonymity_with(
+    clients: int, widths: list[int], parameters: Parameters, load: int | None = None
+) -> NetworkAnonymity:
+    """The same for a number of clients that are on. `load` is worked out where it is not given."""
+    if clients < 0 or not widths:
+        raise UsageError("a network has layers, and no fewer than no clients")
+    rate, layers, width = parameters.client_rate, len(widths), max(widths)
+    mean = parameters.delay_mean_seconds
+    loops = sum(widths) * parameters.mix_loop_rate
+    return NetworkAnonymity(
+        load_packets_per_second=int(clients * rate + loops) if load is None else load,
+        clients_estimated=clients,
+        packet_bits=packet_entropy_bits(max(0, clients - 1) * rate, mean, layers, width),
+        sender_bits=sender_entropy_bits(clients, clients * rate, mean, layers, width),
+    )
