@@ -1,0 +1,131 @@
+"""Experiment `rows`: what an observer makes of a recording, of a local network or of another's log.
+
+Spec: docs/spec/laboratory.md (Rows, Imported logs).
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from experiments.lab.metrics.journeys import journeys_of
+from experiments.lab.model import NetworkParameters, described
+from experiments.lab.observer import TARGETS, doubts_of, one_a_layer, window_between
+from experiments.lab.outcome import Experiment, Outcome
+from experiments.lab.sources.cores import HOP_SECONDS
+from experiments.lab.sources.rows import Reading, layers_of, senders_of, trace_of_rows
+from experiments.lab.sources.trace_log import read_trace
+from experiments.lab.sources.vector import settling_seconds
+from experiments.lab.studies.recorded import measures_of
+from experiments.lab.trace import Trace
+from experiments.trace import Row, read_rows
+from hushmill.errors import ExitCode, UserError
+from pki import NETWORK_FILE, Genesis, read_genesis
+
+TRACES_FOLDER = "traces"
+
+
+class RowsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    folder: Annotated[
+        str, described("A local network's folder, run by `testnet up FOLDER --trace`.")
+    ] = ""
+    file: Annotated[str, described("An imported trace, .csv or .jsonl, in place of `folder`.")] = ""
+    settling_seconds: Annotated[
+        float,
+        described(
+            "Targets are so far from the first packet and from the end. 0: what the network's "
+            "parameters ask for, or else the longest latency in the recording.",
+            ge=0,
+        ),
+    ] = 0.0
+    corrupt_per_layer: Annotated[
+        int, described("Mixes of each layer that tell the observer what they did.", ge=0)
+    ] = 0
+    targets: Annotated[int, described("Packets to trace, evenly over the recording.", ge=1)] = (
+        TARGETS
+    )
+
+
+def run(parameters: RowsParameters, _seed: np.random.SeedSequence) -> Outcome:
+    if bool(parameters.folder) == bool(parameters.file):
+        raise UserError("folder, file: give one of the two, and not both.", ExitCode.USAGE)
+    if parameters.file:
+        trace, settling = read_trace(Path(parameters.file)), 0.0
+    else:
+        trace, settling = recorded(Path(parameters.folder))
+    settling = parameters.settling_seconds or settling or _longest_latency(trace)
+    window = window_between(trace, settling)
+    corrupt = one_a_layer(trace, parameters.corrupt_per_layer)
+    doubts = doubts_of(trace, window, corrupt, parameters.targets, deliveries=window)
+    if not doubts.packet.packets:
+        raise UserError(
+            "settling_seconds: no packet was sent between the first "
+            f"{settling:g} s of the recording and its last. Record for longer.",
+            ExitCode.USAGE,
+        )
+    return Outcome(measures_of(trace, window, doubts))
+
+
+def recorded(folder: Path) -> tuple[Trace, float]:
+    """The trace of a local network's recording, and how many seconds its pools take to settle; 0 if
+    there is no genesis that says so.
+
+    Raises UserError: NOT_FOUND without a recording in `folder`, USAGE for one that is damaged.
+    """
+    paths = sorted((folder / TRACES_FOLDER).glob("*.jsonl"))
+    if not paths:
+        raise UserError(
+            f"folder: there is no recording in {folder / TRACES_FOLDER}. Make one: "
+            f"hushmill testnet up {folder} --trace",
+            ExitCode.NOT_FOUND,
+        )
+    try:
+        rows = read_rows(paths)
+    except ValueError as error:
+        raise UserError(f"folder: {error}.", ExitCode.USAGE) from error
+    network = folder / NETWORK_FILE
+    if network.exists():
+        genesis = read_genesis(network.read_bytes())
+        return _trace_of(rows, _layers_in(genesis)), _settling(genesis)
+    return _trace_of(rows, layers_of(rows)), 0.0
+
+
+def _trace_of(rows: list[Row], layers: dict[int, int]) -> Trace:
+    senders = senders_of(rows)
+    reading = Reading(
+        layers=layers,
+        people=len(senders),
+        sender_of=lambda row: senders[row.at, row.client],
+    )
+    return trace_of_rows(rows, reading)
+
+
+def _layers_in(genesis: Genesis) -> dict[int, int]:
+    return {int(node.number): node.layer - 1 for node in genesis.nodes if node.role == "mix"}
+
+
+def _settling(genesis: Genesis) -> float:
+    parameters = genesis.parameters
+    return settling_seconds(
+        NetworkParameters(
+            layers=parameters.layers,
+            mean_delay_seconds=parameters.delay_mean_seconds,
+            link_seconds=HOP_SECONDS,
+        )
+    )
+
+
+def _longest_latency(trace: Trace) -> float:
+    latency = journeys_of(trace).latency_seconds
+    known = latency[~np.isnan(latency)]
+    return float(known.max()) if len(known) else 0.0
+
+
+EXPERIMENT = Experiment(
+    name="rows",
+    summary="A recording of a local network, or an imported log, seen by a global observer.",
+    parameters=RowsParameters,
+    run=run,
+    is_random=False,
+)
