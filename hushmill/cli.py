@@ -34,6 +34,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "directory": "The signed directory: fetch, show, verify, publish.",
     },
     "Measure": {
+        "lab": "Measure how anonymous a mix network leaves its people.",
         "bench": "Print figures beside the limit they are measured against.",
     },
 }
