@@ -24,7 +24,11 @@ from hushmill.parameters import SuiteName
 from hushmill.runtime import HushmillCommand, HushmillGroup, Output, pass_output
 
 PLAIN_WIDTH = 110  # of the demo's table where there is no terminal to ask
-BENCHES = {"packet": "experiments.bench_packet", "commands": "experiments.bench_commands"}
+BENCHES = {
+    "packet": "experiments.bench_packet",
+    "commands": "experiments.bench_commands",
+    "lab": "experiments.bench_lab",
+}
 
 TOPOLOGY_HELP = "Two mixes a layer (stratified, the default), or one (cascade)."
 SUITE_HELP = "The packets' key encapsulation (xwing, the default, or x25519)."

@@ -1,9 +1,10 @@
 """What a run of the demo found: the record behind its table and its `--json`."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from experiments.observer import ObserverReport
+if TYPE_CHECKING:
+    from experiments.demo.observer import ObserverReport
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class Outcome:
     file: Sent
     file_intact: bool
     in_order: bool
-    observer: ObserverReport
+    observer: "ObserverReport"
     packets: dict[str, int]
     frames: int
     bytes_on_wire: int

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from experiments.demo.conversation import (
     ALICE,
@@ -22,12 +23,14 @@ from experiments.demo.conversation import (
 )
 from experiments.demo.listener import InboxListener
 from experiments.demo.outcome import Outcome, Sent
-from experiments.observer import report
 from experiments.testnet.build import LocalNetwork
 from experiments.testnet.person import Person
 from experiments.trace import Kind, Row, read_rows
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import NodeNumber
+
+if TYPE_CHECKING:
+    from experiments.demo.observer import ObserverReport
 
 Progress = Callable[[str, int, int], None]  # what is going on, how far, out of how much
 LINES_BEFORE_MEETING = 2
@@ -36,6 +39,9 @@ ARRIVAL_SECONDS = 120.0
 ARRIVAL_SECONDS_AFTER_KILLS = 600.0
 RESTART_SECONDS = 5.0
 POLL_SECONDS = 0.1
+# Longer than any packet but one in a million takes over three mixes of 0.2 s each: pools have then
+# filled, and what is traced has an end.
+SETTLING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class Demo:
             file=file,
             file_intact=self._is_file_intact(file, data),
             in_order=self._are_in_order(),
-            observer=report(rows, len(self.people), self._sender_of),
+            observer=self._observer(rows),
             packets=packets,
             frames=self._frames(rows),
             bytes_on_wire=self._bytes(rows),
@@ -230,6 +236,13 @@ class Demo:
 
     def _rows(self) -> list[Row]:
         return read_rows(sorted((self._network.folder / "traces").glob("*.jsonl")))
+
+    def _observer(self, rows: list[Row]) -> "ObserverReport":
+        # Here, since the laboratory's compiler, where it is installed, takes a while to load.
+        from experiments.demo.observer import report
+
+        layers = {int(node.number): node.layer - 1 for node in self._network.plan.mixes}
+        return report(rows, layers, len(self.people), self._sender_of, SETTLING_SECONDS)
 
     def _sender_of(self, row: Row) -> int:
         """Each person is alone at a provider, so the entry's provider says who it is."""

@@ -1,12 +1,18 @@
 """The demo's end as a person reads it."""
 
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from experiments.demo.outcome import Outcome, Sent
+
+if TYPE_CHECKING:
+    from experiments.demo.observer import ObserverReport
+    from experiments.lab.observer import PacketDoubt
+    from experiments.lab.statistics import Interval
 
 TEXT_COLUMNS = 56
 PROSE_COLUMNS = 100
@@ -57,9 +63,41 @@ def _observer(outcome: Outcome, console: Console) -> None:
         f"{found.sender_entropy_bits:.2f} of {found.max_bits:.2f} bits of doubt about who sent a "
         f"packet (mean of {found.replicates:,} that ended at a provider). 0 would be certainty, "
         f"{found.max_bits:.2f} a guess: two people have only each other to hide among.",
+        *_packets(found),
         "That says nothing of watching for weeks, or of what a quieter network would leave: see "
         "docs/threat-model.md.",
     )
+
+
+def _packets(found: "ObserverReport") -> list[str]:
+    """The search for one packet among all, if any was traced."""
+    packet, helped = found.packet, found.corrupt
+    if not packet.packets:
+        return ["The run was too short to follow single packets through it."]
+    text = (
+        "Asked which of all packets that ended was a certain one that somebody sent, they are left "
+        f"with {packet.entropy_bits:.1f} bits of doubt{_between(packet.interval)}: as if it hid "
+        f"among {packet.effective_set_size:.0f} alike. To their best guess they give "
+        f"{packet.best_guess_probability:.0%}{_right(packet)} ({packet.packets:,} packets traced)."
+    )
+    whose = "one mix" if helped.mixes_a_layer == 1 else f"{helped.mixes_a_layer} mixes"
+    more = (
+        f"With the help of {whose} of each layer: {helped.packet.entropy_bits:.1f} bits, the best "
+        f"guess {helped.packet.best_guess_probability:.0%}{_right(helped.packet)}, and "
+        f"{helped.sender_entropy_bits:.2f} bits about the sender. All of these figures are "
+        f"{packet.quality.value}: real mixes send at ticks, and with loops of their own."
+    )
+    return [text, more]
+
+
+def _between(interval: "Interval | None") -> str:
+    return f" (95 %: {interval.low:.1f} to {interval.high:.1f})" if interval else ""
+
+
+def _right(packet: "PacketDoubt") -> str:
+    if packet.best_guess_right is None:
+        return ""
+    return f", and are right in {packet.best_guess_right:.0%} of cases"
 
 
 def _say(console: Console, *paragraphs: str) -> None:

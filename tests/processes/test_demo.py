@@ -5,12 +5,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.demo.conversation import ALICE, BOB, FILE_NAME, FULL_NAMES, LINES
 from experiments.demo.outcome import Outcome
 from experiments.demo.run import Demo, DemoOptions
+from experiments.lab.observer import Window, doubts_of
+from experiments.lab.sources.cores import CoresParameters, run_cores
+from experiments.lab.studies.recorded import measures_of
+from experiments.lab.studies.rows import recorded
+from experiments.lab.trace import Trace
 from experiments.testnet.build import LocalNetwork
+from hushmill.parameters import local_parameters
 from tests.processes.capture import LoopbackCapture, Segment, disguises, is_allowed
 
 TLS_HANDSHAKE = b"\x16\x03"
@@ -73,6 +80,59 @@ def test_the_observer_has_doubts_from_this_very_run(run: Run) -> None:
     observer = run.outcome.observer
     assert observer.replicates > 50
     assert 0.3 < observer.sender_entropy_bits <= observer.max_bits == 1.0
+
+
+def test_the_observers_best_guess_is_right_as_often_as_they_think(run: Run) -> None:
+    """And mixes that help them take doubt away. The truth is in the recording, not in the figure;
+    by chance a share of so few packets is off by so much in one run of 10^5."""
+    packet, helped = run.outcome.observer.packet, run.outcome.observer.corrupt
+    assert packet.packets > 30
+    assert packet.best_guess_right is not None
+    assert abs(packet.best_guess_right - packet.best_guess_probability) < 0.35
+    assert 0 < helped.packet.entropy_bits < packet.entropy_bits
+    assert helped.sender_entropy_bits < run.outcome.observer.sender_entropy_bits
+
+
+def test_the_recording_agrees_with_the_cores_in_virtual_time(run: Run) -> None:
+    """Both are the same programs with the same parameters: one on sockets, disks and the machine's
+    clock, with people who write, and one in virtual time. Stated tolerance: what windows of one
+    length differ by, 4.5 standard deviations, and beside it 50 ms of latency, a tenth of the load
+    and of the bits for a busy machine."""
+    recording, settling = recorded(run.network.folder)
+    begun = [recording.time[recording.label == person].min() for person in range(2)]
+    window = Window(max(begun) + settling, recording.time[-1] - settling)
+    length = window.last - window.first
+    assert length > 4
+    local = local_parameters()
+    parameters = CoresParameters(
+        clients=2,
+        layers=local.layers,
+        mean_delay_seconds=local.delay_mean_seconds,
+        payload_rate=local.payload_rate,
+        loop_rate=local.loop_rate,
+        drop_rate=local.drop_rate,
+        mix_loop_rate=local.mix_loop_rate,
+        seconds=5 * length,
+    )
+    cores = run_cores(parameters, np.random.SeedSequence(7))
+    ours = figures(recording, window)
+    known = [
+        figures(cores.trace, Window(begin, begin + length))
+        for begin in cores.first + length * np.arange(5)
+    ]
+    for name, value in ours.items():
+        values = np.array([one[name] for one in known])
+        spread = float(values.std(ddof=1)) * np.sqrt(1 + 1 / len(values))
+        allowed = 0.05 if name.endswith("_seconds") else 0.1 * float(values.mean())
+        assert abs(value - values.mean()) < 4.5 * spread + allowed, (name, value, values)
+
+
+def figures(trace: Trace, window: Window) -> dict[str, float]:
+    """What recordings of two runs are compared by."""
+    doubts = doubts_of(trace, window, deliveries=window)
+    measures = measures_of(trace, window, doubts)
+    names = ("entropy_bits", "packets_held_mean", "rate_per_second", "latency_mean_seconds")
+    return {name: measures[name].value for name in names}
 
 
 def test_no_server_keeps_or_logs_a_canary(run: Run) -> None:
