@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.lab.intervals import Interval
 from experiments.lab.observer import PacketDoubt, doubts_of, one_a_layer, window_between
 from experiments.lab.outcome import Quality
 from experiments.lab.sources.rows import Reading, by_client, trace_of_rows
-from experiments.lab.statistics import Interval
 from experiments.trace import Row
 
 CORRUPT_A_LAYER = 1

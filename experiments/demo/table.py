@@ -11,8 +11,8 @@ from experiments.demo.outcome import Outcome, Sent
 
 if TYPE_CHECKING:
     from experiments.demo.observer import ObserverReport
+    from experiments.lab.intervals import Interval
     from experiments.lab.observer import PacketDoubt
-    from experiments.lab.statistics import Interval
 
 TEXT_COLUMNS = 56
 PROSE_COLUMNS = 100

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from experiments.lab.intervals import Estimate, Interval, paired_difference, welch_difference
 from experiments.lab.outcome import Quality
 from experiments.lab.runs.plan import Point
 from experiments.lab.runs.run_directory import RunDirectory
 from experiments.lab.runs.summary import Row, short
 from experiments.lab.runs.task import Result
-from experiments.lab.statistics import Estimate, Interval, paired_difference, welch_difference
 from hushmill.errors import ExitCode, UserError
 
 QUALITIES = (Quality.EXACT, Quality.SAMPLED, Quality.APPROXIMATE)  # the worse one last

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.lab.adversaries.tracing import TargetScores, trace_senders, trace_targets
+from experiments.lab.intervals import Interval, estimated
 from experiments.lab.outcome import Quality
-from experiments.lab.statistics import Interval, estimated
 from experiments.lab.trace import Ends, Event, Flags, Floats, Ints, Observation, Trace
 from experiments.lab.trace import observe as observed
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from experiments.lab.drawing import Drawing, Kind, Labels, Mark
 from experiments.lab.formula_line import formula_line, formula_quality
+from experiments.lab.intervals import estimated
 from experiments.lab.keys import UNITS, meant, shown, unit_of
 from experiments.lab.outcome import Quality
 from experiments.lab.runs.plan import ARM, Point
@@ -17,7 +18,6 @@ from experiments.lab.runs.run_directory import RunDirectory
 from experiments.lab.runs.summary import cell_text
 from experiments.lab.runs.sweep import Look
 from experiments.lab.runs.task import Result
-from experiments.lab.statistics import estimated
 from hushmill.errors import ExitCode, UserError
 
 _WORST = (Quality.EXACT, Quality.SAMPLED, Quality.APPROXIMATE)

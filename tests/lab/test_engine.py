@@ -173,7 +173,7 @@ def test_the_code_of_a_run_is_what_its_experiment_imports() -> None:
         "tests/lab/network.py",
         "tests/lab/__init__.py",
         "experiments/lab/model.py",
-        "experiments/lab/statistics.py",
+        "experiments/lab/intervals.py",
         "experiments/lab/runs/task.py",
         "hushmill/runtime/files.py",
     } <= names

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.lab.statistics import clopper_pearson_interval
+from experiments.lab.intervals import clopper_pearson_interval
 from experiments.lab.trace import Floats
 
 

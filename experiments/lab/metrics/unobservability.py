@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.lab.intervals import Interval, estimated
 from experiments.lab.metrics.roc import roc_area
 from experiments.lab.outcome import Quality
-from experiments.lab.statistics import Interval, estimated
 from experiments.lab.trace import Event, Floats, Observation
 
 QUALITY = Quality.SAMPLED

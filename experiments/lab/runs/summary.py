@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from experiments.lab.intervals import Estimate, Interval, estimated, wilson_interval
 from experiments.lab.outcome import Quality
 from experiments.lab.runs.plan import Point
 from experiments.lab.runs.task import KeptMeasure, Number, Result, numbers
-from experiments.lab.statistics import Estimate, Interval, estimated, wilson_interval
 
 DIGITS = 9
 COLUMNS = (

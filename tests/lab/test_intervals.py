@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.lab.statistics import (
+from experiments.lab.intervals import (
     Interval,
     beta_quantile,
     clopper_pearson_interval,
