@@ -5,13 +5,16 @@ from rich.console import Console
 
 from experiments.lab.compiled import require_compiler
 from experiments.lab.progress_bar import progress_bar
-from experiments.lab.reproduce import Verdict, chosen_rows, reproduced
+from experiments.lab.reproduce import Figure, Verdict, chosen_rows, reproduced
 from experiments.lab.runs.engine import ThisProcess
 from experiments.lab.runs.processes import Processes
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import HushmillCommand, Output, pass_output
 
-HEAD = f"{'row':7}{'published':>12}{'ours':>12}  {'95 % interval':24}{'tolerance':16}"
+HEAD = (
+    f"{'row':7}{'published':>12}{'ours':>13}  {'95 % interval, or simulated beside':36}"
+    f"{'tolerance':16}{'method':13}"
+)
 
 
 @click.command(cls=HushmillCommand)
@@ -60,11 +63,21 @@ def as_line(verdict: Verdict) -> str:
         return f"{verdict.row.id:7}{verdict.row.value[:40]}  ({verdict.why})"
     lines = []
     for place, figure in enumerate(verdict.figures):
-        low, high = figure.interval
         name = verdict.row.id if place == 0 else ""
-        interval = f"[{low:.6g}, {high:.6g}]"
-        line = f"{name:7}{figure.published:>12.6g}{figure.ours:>12.6g}  {interval:24}"
-        lines.append(line + (f"{tolerance:16}{words}" if place == 0 else ""))
+        line = f"{name:7}{figure.published:>12.6g}{figure.ours:>13.6g}  {_interval(figure):36}"
+        end = f"{tolerance:16}{figure.method:13}"
+        lines.append(line + end + (words if place == 0 else ""))
     if verdict.why:
         lines.append(f"{'':7}{verdict.why}")
     return "\n".join(lines)
+
+
+def _interval(figure: Figure) -> str:
+    """The interval of ours; of a closed form what its simulation gives, or nothing."""
+    if figure.method == "simulated":
+        low, high = figure.interval
+        return f"[{low:.6g}, {high:.6g}]"
+    if figure.simulated is None:
+        return "—"
+    value, low, high = figure.simulated
+    return f"{value:.4g} [{low:.4g}, {high:.4g}]"

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """`settings` are the experiment's parameters. `published` stands where the reference's value is
-    no single number: what this part of it comes to."""
+    no single number: what this part of it comes to. `beside` simulates what a closed form says, so
+    that a form that is wrong is not held against itself."""
 
     experiment: str
     measure: str
     settings: Mapping[str, object]
     replicates: int = 1
     published: float | None = None
+    beside: "Recipe | None" = None
 
 
 def _one_mix(held: float) -> tuple[Recipe, ...]:
@@ -47,11 +49,18 @@ def _stratified(layers: int, delay: float, link: float) -> tuple[Recipe, ...]:
 
 def _compromise(corrupt: int, layers: int, published: float | None = None) -> Recipe:
     settings = {"nodes": 100, "corrupt": corrupt, "layers": layers}
-    return _formula("path_compromise", settings, published)
+    drawn = Recipe("path_compromise", "compromised", settings, 2)
+    return _formula("path_compromise", settings, published, drawn)
 
 
-def _formula(name: str, settings: Mapping[str, object], published: float | None = None) -> Recipe:
-    return Recipe("closed_form", "value", {"formula": name, **settings}, published=published)
+def _formula(
+    name: str,
+    settings: Mapping[str, object],
+    published: float | None = None,
+    beside: Recipe | None = None,
+) -> Recipe:
+    settings = {"formula": name, **settings}
+    return Recipe("closed_form", "value", settings, published=published, beside=beside)
 
 
 def _fifo(hops: int) -> tuple[Recipe, ...]:
@@ -69,6 +78,8 @@ def _loopix(delay_rate: float) -> tuple[Recipe, ...]:
     }
     return (Recipe("loopix_epsilon", "epsilon_nats", settings, 5),)
 
+
+_THEOREM = {"initial": 10, "arrived": 3, "remaining": 4, "trials": 200_000}
 
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "A01": _one_mix(50.0),
@@ -109,14 +120,36 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         _formula(
             "blending",
             {"mean_delay_seconds": 1.0, "loop_rate": 1.0, "other_rate": 50.0, "thinning": 2.0},
+            beside=Recipe(
+                "blending",
+                "linked_share",
+                {
+                    "layers": 1,
+                    "width": 1,
+                    "rate_per_second": 50.0,
+                    "mean_delay_seconds": 1.0,
+                    "mix_loop_rate_per_second": 1.0,
+                    "blocked_share": 0.5,
+                    "trials": 400,
+                },
+                4,
+            ),
         ),
     ),
     # The theorem's letters stand for any numbers: here n = 10 of which k = 4 remain, and l = 3.
     "A22": (
         _formula(
-            "older_message", {"initial": 10, "arrived": 3, "remaining": 4}, 4 / (10 * (3 + 4))
+            "older_message",
+            {"initial": 10, "arrived": 3, "remaining": 4},
+            4 / (10 * (3 + 4)),
+            Recipe("theorem_1", "older", _THEOREM, 2),
         ),
-        _formula("newer_message", {"arrived": 3, "remaining": 4}, 1 / (3 + 4)),
+        _formula(
+            "newer_message",
+            {"arrived": 3, "remaining": 4},
+            1 / (3 + 4),
+            Recipe("theorem_1", "newer", _THEOREM, 2),
+        ),
     ),
     "A23": (
         Recipe("tracing", "latency_mean_seconds", {"layers": 4, "mean_delay_seconds": 0.5}, 5),

@@ -4,7 +4,7 @@ Each part of a row runs through the run engine as any sweep does, so that whoeve
 gets it again with `lab run` and the row's settings. Spec: docs/spec/laboratory.md (Reproduction).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.lab.recipes import RECIPES, UNTRIED, Recipe
@@ -14,19 +14,31 @@ from experiments.lab.runs.summary import Row
 from experiments.lab.runs.sweep import Sweep
 from hushmill.errors import ExitCode, UserError
 
-Report = Callable[[str, int, int], None]
+FIVE_ERRORS = 5 / 1.96  # half widths of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One number of ours. `interval` is the 95 % one over replicates, or the value twice where no
-    chance is in it."""
+    chance is in it. `simulated` are a value and its interval where a closed form has its mechanism
+    simulated beside it."""
 
     published: float
     ours: float
     interval: tuple[float, float]
     quality: str
+    method: str
     setting: str
+    simulated: tuple[float, float, float] | None
+
+    @property
+    def is_borne_out(self) -> bool:
+        """Whether the simulation beside it, if any, agrees: within five standard errors."""
+        if self.simulated is None:
+            return True
+        value, low, high = self.simulated
+        allowed = FIVE_ERRORS * max(value - low, high - value)
+        return abs(self.ours - value) <= allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class Verdict:
             "pass": self.passes,
             "why": self.why,
             "quality": self.figures[0].quality if self.figures else None,
+            "method": self.figures[0].method if self.figures else None,
+            "simulated": _alone([figure.simulated for figure in self.figures]),
             "run": [figure.setting for figure in self.figures],
         }
 
@@ -98,6 +112,26 @@ def reproduced(
 
 
 def _figure(row: ReferenceRow, recipe: Recipe, seed: int, workers: Workers | None) -> Figure:
+    ours, interval, quality = _measured(recipe, seed, workers)
+    simulated = None
+    if recipe.beside is not None:
+        value, (low, high), _ = _measured(recipe.beside, seed, workers)
+        simulated = (value, low, high)
+    return Figure(
+        published=float(row.value) if recipe.published is None else recipe.published,
+        ours=ours,
+        interval=interval,
+        quality=quality,
+        method="closed form" if recipe.experiment == "closed_form" else "simulated",
+        setting=setting_of(recipe, seed),
+        simulated=simulated,
+    )
+
+
+def _measured(
+    recipe: Recipe, seed: int, workers: Workers | None
+) -> tuple[float, tuple[float, float], str]:
+    """The recipe's measure: mean, 95 % interval over replicates, and quality."""
     sweep = Sweep(
         experiment=recipe.experiment,
         seed=seed,
@@ -105,16 +139,9 @@ def _figure(row: ReferenceRow, recipe: Recipe, seed: int, workers: Workers | Non
         parameters=dict(recipe.settings),
     )
     found = _named(measured(sweep, workers), recipe.measure)
-    ours = float(found.mean if found.mean is not None else "nan")
+    mean = float("nan") if found.mean is None else found.mean
     ends = found.interval
-    published = float(row.value) if recipe.published is None else recipe.published
-    return Figure(
-        published=published,
-        ours=ours,
-        interval=(ours, ours) if ends is None else (ends.low, ends.high),
-        quality=found.quality.value,
-        setting=setting_of(recipe, seed),
-    )
+    return mean, (mean, mean) if ends is None else (ends.low, ends.high), found.quality.value
 
 
 def _named(rows: Sequence[Row], measure: str) -> Row:
@@ -132,13 +159,18 @@ def _passes(row: ReferenceRow, figures: Sequence[Figure]) -> bool | None:
     tolerance = row.tolerance
     if tolerance is None or not figures:
         return None
-    return all(tolerance.holds(figure.published, figure.ours) for figure in figures)
+    return all(
+        tolerance.holds(figure.published, figure.ours) and figure.is_borne_out for figure in figures
+    )
 
 
 def _why(row: ReferenceRow, figures: Sequence[Figure], passes: bool | None) -> str:
     """Why a row failed, or was not tried or not checked; empty where it passed."""
     if not figures:
         return f"not tried: {UNTRIED[row.id]}"
+    refuted = [figure for figure in figures if not figure.is_borne_out]
+    if refuted:
+        return f"a simulation of the closed form {refuted[0].ours:.6g} gives {refuted[0].simulated}"
     if passes is False:
         worst = max(figures, key=lambda figure: abs(figure.ours - figure.published))
         low, high = worst.interval

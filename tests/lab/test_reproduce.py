@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -56,13 +57,28 @@ def test_another_delay_law_does_not_reproduce_the_row() -> None:
     (row,) = chosen_rows(["A05"])
     (recipe,) = RECIPES["A05"]
     settings = {**recipe.settings, "delay_law": "constant"}
-    RECIPES["A05"] = (type(recipe)(recipe.experiment, recipe.measure, settings, 2),)
+    RECIPES["A05"] = (replace(recipe, settings=settings),)
     try:
         (verdict,) = reproduced([row], seed=20)
     finally:
         RECIPES["A05"] = (recipe,)
     assert verdict.passes is False
     assert "does not hold the published value" in verdict.why
+
+
+def test_a_closed_form_that_its_simulation_refutes_does_not_hold() -> None:
+    """Of packets with constant delays Loopix's theorem says nothing true."""
+    (row,) = chosen_rows(["A22"])
+    older, newer = RECIPES["A22"]
+    assert older.beside is not None
+    constant = replace(older.beside, settings={**older.beside.settings, "delay_law": "constant"})
+    RECIPES["A22"] = (replace(older, beside=constant), newer)
+    try:
+        (verdict,) = reproduced([row], seed=20)
+    finally:
+        RECIPES["A22"] = (older, newer)
+    assert verdict.passes is False
+    assert verdict.why.startswith("a simulation of the closed form")
 
 
 def test_prints_a_row_a_line_for_machines_with_what_gives_it_again() -> None:
