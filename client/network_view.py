@@ -13,6 +13,8 @@ from pki import (
     next_epoch,
 )
 
+OLDEST_FIGURES = 1  # epochs by which a document may lag behind for its loads to be shown
+
 
 class NetworkView:
     """Wraps the keeper of documents, whose state the messenger persists."""
@@ -50,10 +52,13 @@ class NetworkView:
         return self.keeper.accept(document, now)
 
     def anonymity(self, now: float) -> NetworkAnonymity | None:
-        """What the newest document's loads let a person expect; None while nothing serves, or no
-        mix has said a load yet. Worked out once a document."""
+        """What the newest document's loads let a person expect; None while nothing serves, no mix
+        has said a load yet, or the document is not of this epoch or the one before: a network that
+        has stopped publishing may have emptied since. Worked out once a document."""
         newest = self.keeper.newest
         if newest is None or not self.serves(now):
+            return None
+        if newest.epoch + OLDEST_FIGURES < epoch_at(now, self._parameters):
             return None
         if self._figures is None or self._figures[0] != newest.digest:
             self._figures = newest.digest, anonymity_of(newest, self._parameters)

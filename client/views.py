@@ -132,7 +132,7 @@ def anonymity_line(figures: Json) -> str:
             "can often tell who you write to."
         )
     return (
-        f"The network carries {measured}. To an observer who sees every link each of your packets "
+        f"The network carries {measured}, by its mixes' word. To an observer who sees every link each of your packets "
         f"could be from any of about {int(2**bits)} people ({bits:.1f} bits); one who watches for "
         "weeks learns more."
     )
@@ -158,5 +158,5 @@ def status_lines(status: JsonObject) -> Iterator[str]:
         yield f"Your messages: {', '.join(parts) or 'none yet'}."
     yield f"Contacts: {status['contacts']}."
     yield f"Own loops: {status['loops_returned']} of {status['loops_sent']} came back."
-    yield anonymity_line(status["anonymity"])
+    yield anonymity_line(status.get("anonymity"))
     yield f"Cover costs about {size_text(float(str(status['bytes_a_day'])))} a day each way."

@@ -1,17 +1,19 @@
 """Load: what each mix says that it relayed, and the anonymity that follows for everybody.
 
 A mix's descriptor carries the packets a second of its last whole epoch, rounded down to a power of
-two, so that it says no more of anybody than that the network is busy or quiet. Rounded down, and
-with the least of the layers, so that the figures do not promise more than there is.
+two. It is coarse, but public: who can pad a quiet network up to the edge of a step sees by the step
+whether a few clients more are on. Loads are what mixes say of themselves: rounded down, the middle
+one of a layer, and the least of the layers, so that few liars do not raise the figures.
 Spec: docs/spec/directory.md (Load).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hushmill.errors import UsageError
 from hushmill.parameters import Parameters
 from pki.anonymity import packet_entropy_bits, sender_entropy_bits
-from pki.consensus import Consensus
+from pki.consensus import Consensus, NodeEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,20 @@ def coarse_load(packets: int, seconds: float) -> int:
 
 
 def network_load(consensus: Consensus) -> int:
-    """Packets a second that cross the network: the least of the layers' sums.
+    """Packets a second that cross the network: the least of what the layers say.
 
-    Every packet crosses every layer once, so mixes of one layer that say too much change nothing;
-    all layers together could, and so can whoever really sends packets. One mix that says too
-    little, or was just started, lowers it.
+    A layer says its width times the lower median of its mixes' loads: routes are drawn uniformly,
+    so honest mixes of a layer relay alike. Whoever wants to raise the figure needs more than half
+    of *every* layer, or really sends packets. Many mixes that say too little, or were just started,
+    lower it.
     """
-    return min(sum(entry.load for entry in layer) for layer in consensus.layers)
+    return min(_middle(layer) * len(layer) for layer in consensus.layers)
+
+
+def _middle(layer: Sequence[NodeEntry]) -> int:
+    """The lower median of a layer's loads."""
+    loads = sorted(entry.load for entry in layer)
+    return loads[(len(loads) - 1) // 2]
 
 
 def is_load_known(consensus: Consensus) -> bool:
@@ -71,7 +80,7 @@ def anonymity_at(load: int, widths: list[int], parameters: Parameters) -> Networ
     mixes hold fewest.
     """
     from_clients = load - sum(widths) * parameters.mix_loop_rate
-    clients = max(0, int(from_clients / parameters.client_rate))
+    clients = int(max(0.0, min(from_clients / parameters.client_rate, float(load))))
     return anonymity_with(clients, widths, parameters, load)
 
 

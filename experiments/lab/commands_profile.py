@@ -31,10 +31,20 @@ INDENT = "      "
     type=click.Path(path_type=Path, dir_okay=False),
     help="A directory document, whose loads are used.",
 )
-@click.option("--clients", type=int, help="Suppose that so many people are on.")
-@click.option("--load", type=int, help="Suppose so many packets a second cross each layer.")
 @click.option(
-    "--corrupt-mixes", type=int, default=1, show_default=True, help="Corrupt mixes of each layer."
+    "--clients", type=click.IntRange(0, 2**40), help="Suppose that so many people are on."
+)
+@click.option(
+    "--load",
+    type=click.IntRange(0, 2**40),
+    help="Suppose so many packets a second cross each layer.",
+)
+@click.option(
+    "--corrupt-mixes",
+    type=click.IntRange(0, 2**40),
+    default=1,
+    show_default=True,
+    help="Corrupt mixes of each layer.",
 )
 @pass_output
 def profile(

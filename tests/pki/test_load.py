@@ -65,8 +65,16 @@ def test_a_layer_that_lies_high_changes_nothing() -> None:
     assert network_load(consensus(16, 16, 16, 16)) == 32
 
 
+def test_a_liar_in_every_layer_changes_nothing() -> None:
+    """Half of each layer says as much as a document holds; a majority of one changes nothing."""
+    honest = network_load(consensus(8, 8, 8, 8))
+    assert network_load(consensus(1 << 30, 8, 8, 1 << 30)) == honest
+    assert network_load(consensus(1 << 30, 1 << 30, 8, 1 << 30)) == honest
+
+
 def test_a_mix_that_was_just_started_lowers_it() -> None:
-    assert network_load(consensus(0, 8, 16, 16)) == 8
+    assert network_load(consensus(0, 8, 16, 16)) == 0
+    assert network_load(consensus(4, 8, 16, 16)) == 8
 
 
 def test_there_are_no_figures_while_nobody_has_said_a_load() -> None:
@@ -109,6 +117,15 @@ def test_the_widest_layer_counts() -> None:
         == anonymity_with(50, [8, 8, 8], PARAMETERS).packet_bits
         < anonymity_with(50, [2, 2, 2], PARAMETERS).packet_bits
     )
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [{"payload_rate": 1e-300, "loop_rate": 0.0, "drop_rate": 0.0}, {"mix_loop_rate": 1.7e308}],
+)
+def test_absurd_rates_of_a_genesis_raise_nothing(rates: dict[str, float]) -> None:
+    parameters = msgspec.structs.replace(PARAMETERS, **rates)
+    assert anonymity_at(1 << 30, [2, 2], parameters).clients_estimated <= 1 << 30
 
 
 def test_refuses_a_network_without_layers() -> None:
