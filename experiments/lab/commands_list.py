@@ -1,6 +1,7 @@
 """`hushmill lab list`: the experiments, and what each can be asked."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import click
 
@@ -8,6 +9,7 @@ from experiments.lab.keys import Key, keys_of, shown
 from experiments.lab.outcome import AnyExperiment
 from experiments.lab.registry import EXPERIMENTS, experiment_named
 from experiments.lab.text_table import aligned
+from experiments.standard.sweeps import standard_sweeps
 from hushmill.runtime import HushmillCommand, Output, pass_output
 
 
@@ -15,7 +17,7 @@ from hushmill.runtime import HushmillCommand, Output, pass_output
 @click.argument("name", required=False)
 @pass_output
 def list_experiments(output: Output, name: str | None) -> None:
-    """List the experiments; with NAME, every key it has."""
+    """List the experiments and the sweeps that ship; with NAME, every key of an experiment."""
     known = registry_here()
     if name is not None:
         _show(output, experiment_named(name, known))
@@ -24,9 +26,14 @@ def list_experiments(output: Output, name: str | None) -> None:
     records = [
         {"name": one.name, "summary": one.summary, "is_random": one.is_random} for one in found
     ]
+    sweeps = standard_sweeps(known)
     lines = aligned([(one.name, one.summary) for one in found])
     hint = "\n\nThe keys of one: hushmill lab list NAME"
-    output.result({"experiments": records}, human=lines + hint if lines else "There are none.")
+    if sweeps:
+        questions = aligned([(one.name, one.question) for one in sweeps])
+        hint += f"\n\nSweeps that ship, for hushmill lab run NAME:\n\n{questions}"
+    record = {"experiments": records, "sweeps": [asdict(one) for one in sweeps]}
+    output.result(record, human=lines + hint if lines else "There are none.")
 
 
 def registry_here() -> Mapping[str, str]:

@@ -16,8 +16,8 @@ from experiments.lab.runs.engine import ThisProcess, Workers, run_sweep
 from experiments.lab.runs.plan import Plan
 from experiments.lab.runs.run_directory import default_folder
 from experiments.lab.runs.summary import Row, number_text
-from experiments.lab.runs.sweep import read_sweep
 from experiments.lab.text_table import aligned
+from experiments.standard.sweeps import asked_sweep
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import HushmillCommand, Output, pass_output
 
@@ -46,12 +46,13 @@ def run(
     jobs: int,
     dask: str | None,
 ) -> None:
-    """Run the sweep in SWEEP, a TOML file, or what the --set options say.
+    """Run the sweep in SWEEP, a TOML file or the name of one that ships, or what the --set options
+    say.
 
     Interrupted, it goes on where it stopped when the same command is given again.
     """
     require_compiler()
-    asked = read_sweep(sweep, settings)
+    asked = asked_sweep(sweep, settings)
     name = sweep.stem if sweep is not None else asked.experiment
     chosen: list[Path] = []
 
