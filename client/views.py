@@ -132,9 +132,9 @@ def anonymity_line(figures: Json) -> str:
             "can often tell who you write to."
         )
     return (
-        f"The network carries {measured}, by its mixes' word. To an observer who sees every link each of your packets "
-        f"could be from any of about {int(2**bits)} people ({bits:.1f} bits); one who watches for "
-        "weeks learns more."
+        f"The network carries {measured}, by its mixes' word. To an observer who sees every link "
+        f"each of your packets could be from any of about {int(2**bits)} people ({bits:.1f} bits); "
+        "one who watches for weeks learns more."
     )
 
 

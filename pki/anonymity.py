@@ -18,6 +18,10 @@ _LIMIT_FROM_HELD = 500.0
 _EULER = 0.5772156649015329
 # Of replicas that never part, see `_meeting_probability`: more layers part them hardly more often.
 _LAYERS_THAT_PART = 3
+# Of a route: more are refused, since the forms take as many steps.
+_LAYERS_MAX = 10_000
+# Up to here a quotient of whole numbers, above it of their logarithms: doubles end at 2^1024.
+_WHOLE_LAYERS = 500
 
 
 def single_mix_entropy_bits(packets_held: float) -> float:
@@ -53,9 +57,11 @@ def layered_entropy_bits(
     """
     _check_network(rate_per_second, mean_delay_seconds, layers, width)
     _positive(rate_per_second=rate_per_second)
+    inside = rate_per_second * mean_delay_seconds
+    _positive(rate_times_mean_delay=inside)
     if layers == 1:
-        return single_mix_entropy_limit_bits(rate_per_second * mean_delay_seconds / width)
-    return math.log2(rate_per_second * mean_delay_seconds) + _delay_law_bits(layers)
+        return single_mix_entropy_limit_bits(inside / width)
+    return math.log2(inside) + _delay_law_bits(layers)
 
 
 def packet_entropy_bits(
@@ -120,6 +126,7 @@ def path_compromise_probability(nodes: int, corrupt: int, layers: int) -> float:
     (B) are corrupt, are: Π (B − i) / (N − i). For routes without fixed layers."""
     if not (0 <= corrupt <= nodes and 1 <= layers <= nodes):
         raise UsageError("a route has 1 to `nodes` nodes, and no more than all are corrupt")
+    _check_layers(layers)
     return math.prod(max(0, corrupt - place) / (nodes - place) for place in range(layers))
 
 
@@ -264,6 +271,9 @@ def _delay_law_bits(layers: int) -> float:
 
 def _delay_law_meeting(layers: int) -> float:
     """∫ f² for Gamma(k, 1): C(2k − 2, k − 1) / 2^(2k − 1)."""
+    if layers > _WHOLE_LAYERS:
+        log = math.lgamma(2 * layers - 1) - 2 * math.lgamma(layers)
+        return math.exp(log - (2 * layers - 1) * math.log(2))
     return math.comb(2 * layers - 2, layers - 1) / float(2 ** (2 * layers - 1))
 
 
@@ -279,6 +289,12 @@ def _check_network(rate: float, mean_delay_seconds: float, layers: int, width: i
     _positive(mean_delay_seconds=mean_delay_seconds)
     if layers < 1 or width < 1:
         raise UsageError("a network has at least one layer and one mix in each")
+    _check_layers(layers)
+
+
+def _check_layers(layers: int) -> None:
+    if layers > _LAYERS_MAX:
+        raise UsageError(f"layers must be at most {_LAYERS_MAX:,}")
 
 
 def _positive(**values: float) -> None:

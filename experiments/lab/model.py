@@ -26,6 +26,9 @@ class Topology(StrEnum):
     PEER_TO_PEER = "peer_to_peer"  # every user is a mix; `layers` distinct others are drawn
 
 
+LAYERED = frozenset({Topology.STRATIFIED, Topology.CASCADES})  # every mix is at one hop of a route
+
+
 class DelayLaw(StrEnum):
     EXPONENTIAL = "exponential"  # memoryless: what hushmill does
     CONSTANT = "constant"

@@ -5,7 +5,7 @@ seed to measures. It knows nothing of sweeps, processes, files or figures (`runs
 Spec: docs/spec/laboratory.md (Experiments).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -55,6 +55,10 @@ class Experiment(Generic[Parameters]):
     and, by `Annotated[…, msgspec.Meta(description=…, ge=…)]`, its meaning and limits. `run` may
     draw from the given seed alone. It raises UserError(USAGE) with a sentence that names the key
     where parameters contradict each other. With `is_random` False one replicate says everything.
+
+    An experiment that reads files has a `pin`: it is given the keys that are the same at every
+    point and the names of those that vary, and gives keys that fix what the files hold, so that a
+    run belongs to their content and not to their names.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Experiment(Generic[Parameters]):
     parameters: type[Parameters]
     run: Callable[[Parameters, np.random.SeedSequence], Outcome]
     is_random: bool = True
+    pin: Callable[[Mapping[str, Any], Collection[str]], Mapping[str, Any]] | None = None
 
 
 AnyExperiment = Experiment[Any]

@@ -37,8 +37,8 @@ def test_people_get_a_table() -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("suite", ["x25519", "xwing"])
 def test_unwraps_within_its_multiple_of_the_floor(suite: str) -> None:
-    """A busy machine may disturb an attempt; no machine makes a slow unwrap fast. Not in `make test`,
-    whose two workers keep both cores busy: `hushmill bench packet` prints the same ratio."""
+    """A busy machine may disturb an attempt; no machine makes a slow unwrap fast. Not in
+    `make test`, whose workers keep both cores busy: `hushmill bench packet` prints the ratio."""
     seen = []
     for _ in range(ATTEMPTS):
         rows = packet_rows(rounds=15, calls=20)

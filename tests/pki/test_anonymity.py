@@ -1,5 +1,6 @@
 """The closed forms against published and exact values, and the laws that they must keep."""
 
+import itertools
 import math
 
 import pytest
@@ -49,6 +50,25 @@ def test_a_single_mix_has_no_seam_where_its_limit_begins() -> None:
     below, above = single_mix_entropy_bits(499.999999), single_mix_entropy_bits(500)
     assert above == pytest.approx(below, abs=1e-6)
     assert single_mix_entropy_bits(1e5) == pytest.approx(math.log2(math.e * 1e5), abs=1e-9)
+
+
+def test_very_long_routes_have_an_entropy_without_a_seam() -> None:
+    found = [packet_entropy_bits(1000, 0.1, layers, 2) for layers in (499, 500, 501, 502, 600)]
+    steps = [after - before for before, after in itertools.pairwise(found[:4])]
+    assert max(steps) - min(steps) < 1e-5
+    assert found[3] < found[4] < packet_entropy_bits(1000, 0.1, 10_000, 2)
+
+
+def test_routes_of_more_layers_than_anybody_would_build_are_refused() -> None:
+    with pytest.raises(UsageError, match="layers"):
+        packet_entropy_bits(1000, 0.1, 10**18, 2)
+    with pytest.raises(UsageError, match="layers"):
+        path_compromise_probability(10**18, 10**18, 10**18)
+
+
+def test_the_layered_entropy_of_no_traffic_at_all_is_refused() -> None:
+    with pytest.raises(UsageError, match="above zero"):
+        layered_entropy_bits(5e-324, 0.1, 3, 2)
 
 
 def test_the_limit_is_the_published_one() -> None:

@@ -10,6 +10,9 @@ import numpy as np
 
 from experiments.lab.trace import Event, Floats, Observation
 
+LAGS_MAX = 100_000  # windows that a packet's delay is followed over
+LONG_DELAYS = 1e4  # mean delays in which every packet is out, to a double's last bit
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -30,12 +33,14 @@ class Counts:
 def counted(seen: Observation, ends: Floats) -> Counts:
     """Counts by window; window k holds what happens after ends[k-1] and up to ends[k].
 
-    `ends` [W] rises. What has no label or comes after the last end is left out.
+    `ends` [W] rises, and may be empty. What has no label or comes after the last end is left out.
     """
     return Counts(_counts_of(seen, ends, Event.SEND), _counts_of(seen, ends, Event.DELIVER))
 
 
 def _counts_of(seen: Observation, ends: Floats, event: Event) -> Floats:
+    if len(ends) == 0:
+        return np.zeros((0, seen.people))
     rows = np.flatnonzero((seen.kind == event) & (seen.label >= 0) & (seen.time <= ends[-1]))
     window = np.searchsorted(ends, seen.time[rows], side="left")
     flat = np.bincount(window * seen.people + seen.label[rows], minlength=len(ends) * seen.people)
@@ -81,19 +86,24 @@ def exponential_lags(window_seconds: float, mean_delay_seconds: float, hops: int
     """`lags` of `hops` exponential delays for packets sent evenly over a window; they add up to 1
     but for 1e-6."""
     shares: list[float] = []
-    before = 0.0
-    while sum(shares) < 1.0 - 1e-6 and len(shares) < 100_000:
+    before = total = 0.0
+    while total < 1.0 - 1e-6 and len(shares) < LAGS_MAX:
         edge = (len(shares) + 1) * window_seconds
         area = edge * erlang_share(edge, mean_delay_seconds, hops)
         area -= hops * mean_delay_seconds * erlang_share(edge, mean_delay_seconds, hops + 1)
-        share = (area - before) / window_seconds
-        shares.append(share - sum(shares))
+        out = (area - before) / window_seconds
+        shares.append(out - total)
+        total += shares[-1]
         before = area
     return np.array(shares)
 
 
 def erlang_share(seconds: float, mean_delay_seconds: float, hops: int) -> float:
     """The chance that `hops` exponential delays add up to at most `seconds`."""
+    if seconds >= LONG_DELAYS * mean_delay_seconds:
+        return 1.0
     ratio = seconds / mean_delay_seconds
+    if ratio == 0.0:
+        return 0.0
     terms = [k * math.log(ratio) - ratio - math.lgamma(k + 1) for k in range(hops)]
     return max(0.0, 1.0 - sum(math.exp(term) for term in terms))

@@ -72,13 +72,16 @@ def trace_targets(
     *,
     batch: int = BATCH,
     delays: KnownDelays | None = None,
+    is_layered: bool = True,
 ) -> TargetScores:
     """How well each target is traced.
 
     `targets` [T] are wires on which packets were sent, `truth` [T] those on which they were
     delivered, from `Ends`: it is read only for what the finished posterior gave to it. Each pass
     takes `batch` targets, and is over when all but LEFT_SHARE of their mass is out. With `delays`
-    arrivals are weighed by their law; without, packets leave as if they had no memory. Raises
+    arrivals are weighed by their law; without, packets leave as if they had no memory. Where routes
+    have no layers, which a sparse trace need not show, `is_layered` False keeps the result from
+    being called exact: the rule leaves out that no route takes a mix twice. Raises
     ValueError if a target is no wire on which a person sent, or stands twice.
     """
     passage = passage_of(observation)
@@ -109,7 +112,7 @@ def trace_targets(
         truth_probability=found[TRUTH],
         truth_rank=found[RANK],
         mass=found[MASS],
-        quality=_quality(passage, delays),
+        quality=_quality(passage, delays) if is_layered else Quality.APPROXIMATE,
     )
 
 

@@ -84,6 +84,8 @@ def planned(sweep: Sweep, experiment: AnyExperiment) -> Plan:
         if key in fixed:
             raise UserError(f"grid.{key}: stands under [parameters] too.", ExitCode.USAGE)
     arms = [_arm(experiment, place, arm, grid) for place, arm in enumerate(sweep.arms)]
+    if experiment.pin is not None:
+        fixed |= experiment.pin(fixed, {*grid, *(key for arm in arms for key in arm)})
     names = [str(arm["name"]) for arm in arms]
     for name in names:
         if names.count(name) > 1:

@@ -98,6 +98,9 @@ def _result(task: Order) -> Result:
 def _failure(task: Order, error: Exception) -> Failure:
     if isinstance(error, UserError):
         text, code = str(error), int(error.exit_code)
+    elif isinstance(error, MemoryError):
+        text = "there is not enough memory for it here. Ask for less at a time."
+        code = int(ExitCode.CONFIGURATION)
     else:
         text, code = f"{type(error).__name__}: {error}", int(ExitCode.BUG)
     return Failure(task.point, task.replicate, text, code, traceback.format_exc())

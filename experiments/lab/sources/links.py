@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.lab.model import described
+from experiments.lab.room import PACKETS_MAX, require_room
 from experiments.lab.sources.one_mix import Packets, packets_trace
 from experiments.lab.trace import NOBODY, Flags, Floats, Genre, Ints, Trace
-from hushmill.errors import ExitCode, UserError
 
 Places = NDArray[np.int64]
 
@@ -69,9 +69,7 @@ def simulate_links(parameters: LinkParameters, rng: np.random.Generator) -> Link
 
     Raises UserError(USAGE) if there are too many packets.
     """
-    rate = max(parameters.payload_rate_per_second, parameters.slot_rate_per_second)
-    if rate * parameters.seconds * parameters.pairs > 20_000_000:
-        raise UserError("seconds: more than 20 million packets.", ExitCode.USAGE)
+    _require_room(parameters)
     pairs = parameters.pairs
     partner = rng.permutation(pairs).astype(np.int32)
     is_busy = rng.permutation(pairs) < max(1, round(parameters.busy_share * pairs))
@@ -88,6 +86,20 @@ def simulate_links(parameters: LinkParameters, rng: np.random.Generator) -> Link
         genre=np.concatenate([part.genre for part in packets]),
     )
     return Links(packets_trace(joined, 2 * pairs, rng), partner, is_busy)
+
+
+def _require_room(parameters: LinkParameters) -> None:
+    slots = parameters.slot_rate_per_second
+    rates = {
+        "payload_rate_per_second": parameters.payload_rate_per_second,
+        "slot_rate_per_second, sending": slots * (parameters.sending is not LinkCover.NONE),
+        "slot_rate_per_second, receiving": slots * (parameters.receiving is not LinkCover.NONE),
+    }
+    for key, rate in rates.items():
+        packets = rate * parameters.seconds * parameters.pairs
+        require_room(f"{key}, pairs, seconds", "packets", packets, PACKETS_MAX)
+    turns = parameters.pairs * parameters.seconds / parameters.burst_seconds
+    require_room("burst_seconds, pairs, seconds", "bursts", turns, PACKETS_MAX)
 
 
 def _pair(

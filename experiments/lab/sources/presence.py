@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from experiments.lab.model import described
+from experiments.lab.room import CELLS_MAX, PACKETS_MAX, require_room
 from experiments.lab.sources.one_mix import Packets, packets_trace
 from experiments.lab.sources.rounds import online_rounds
 from experiments.lab.trace import NOBODY, Genre, Trace
-from hushmill.errors import ExitCode, UserError
 
 
 class PresenceParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,8 +49,10 @@ class Presence:
 def simulate_presence(parameters: PresenceParameters, rng: np.random.Generator) -> Presence:
     """Round r lasts from time r to r + 1. The target is one person more, who never sends."""
     rounds, users = parameters.rounds, parameters.users
-    if rounds * users > 50_000_000:
-        raise UserError("rounds: rounds * users is at most 50 million.", ExitCode.USAGE)
+    require_room("rounds, users", "people by round", rounds * users, CELLS_MAX)
+    sending = 1.0 if parameters.is_cover_constant else parameters.sending_share
+    expected = rounds * users * parameters.online_share * sending
+    require_room("rounds, users, online_share", "packets", expected, PACKETS_MAX)
     online = online_rounds(rounds, users, parameters.online_share, parameters.session_rounds, rng)
     talking = online & (rng.random(online.shape) < parameters.sending_share)
     place, sender = np.nonzero(online if parameters.is_cover_constant else talking)

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.lab.model import described
+from experiments.lab.room import CELLS_MAX, PACKETS_MAX, require_room
 from experiments.lab.sources.one_mix import Packets, packets_trace
 from experiments.lab.trace import NOBODY, Flags, Floats, Genre, Trace
 from hushmill.errors import ExitCode, UserError
 
 Places = NDArray[np.int64]
+LONGEST_POOL = 1000  # rounds that a packet stays in the mix, in the mean
 
 
 class ProfileLaw(StrEnum):
@@ -128,8 +130,20 @@ def _check(parameters: RoundParameters) -> None:
         raise UserError("contacts: more than there are receivers.", ExitCode.USAGE)
     if parameters.target_packets_per_round > parameters.packets_per_round:
         raise UserError("target_packets_per_round: more than packets_per_round.", ExitCode.USAGE)
-    if parameters.rounds * parameters.users > 50_000_000:
-        raise UserError("rounds: rounds * users is at most 50 million.", ExitCode.USAGE)
+    users, receivers, rounds = parameters.users, parameters.receivers, parameters.rounds
+    cells = rounds * max(users, receivers)
+    require_room("rounds, users, receivers", "people by round", cells, CELLS_MAX)
+    require_room("users, receivers", "shares of profiles", users * receivers, CELLS_MAX / 2)
+    packets = float(rounds) * parameters.packets_per_round
+    require_room("rounds, packets_per_round", "packets", packets, PACKETS_MAX)
+    cover = rounds * parameters.mix_cover_per_round
+    require_room("mix_cover_per_round, rounds", "packets of the mix", cover, PACKETS_MAX)
+    if parameters.mixing is RoundMixing.POOL:
+        longest = LONGEST_POOL * parameters.packets_per_round
+        require_room("kept, packets_per_round", "packets kept", parameters.kept, longest)
+    if parameters.mixing is RoundMixing.POISSON:
+        delay = parameters.delay_rounds
+        require_room("delay_rounds", "rounds of mean delay", delay, LONGEST_POOL)
 
 
 def draw_profiles(parameters: RoundParameters, rng: np.random.Generator) -> Floats:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -48,6 +48,8 @@ def read_trace(path: Path) -> Trace:
             return _Reader(path).read(_records_of(path, file))
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}.", ExitCode.NOT_FOUND) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", ExitCode.USAGE) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path.name} is not UTF-8 text.", ExitCode.USAGE) from error
 
@@ -98,14 +100,16 @@ def _is_csv(path: Path) -> bool:
 # -- lines
 
 
-def _records_of(path: Path, file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _records_of(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each line that says something, as a record of strings (CSV) or JSON values."""
     lines = _short_lines(path, file)
     return _csv_records(path, lines) if _is_csv(path) else _json_records(path, lines)
 
 
-def _short_lines(path: Path, file: Iterator[str]) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(file, start=1):
+def _short_lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
+    """Never reads more of a line than a character past the limit."""
+    lines = iter(lambda: file.readline(LINE_LIMIT + 1), "")
+    for number, line in enumerate(lines, start=1):
         if len(line) > LINE_LIMIT:
             raise _refused(path, number, f"longer than {LINE_LIMIT} characters")
         if line.strip():
@@ -149,7 +153,7 @@ def _json_records(
     for number, line in lines:
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _refused(path, number, "not JSON") from error
         if not isinstance(record, dict):
             raise _refused(path, number, "not a JSON object")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.lab.model import DelayLaw, LinkLaw, NetworkParameters, Topology
+from experiments.lab.model import LAYERED, DelayLaw, LinkLaw, NetworkParameters, Topology
+from experiments.lab.room import HOPS_MAX, require_room
 from experiments.lab.sources.vector_order import ordered
 from experiments.lab.sources.vector_routes import draw_routes
 from experiments.lab.trace import Bytes, Floats, Genre, Ints, Trace
@@ -18,6 +19,7 @@ from hushmill.errors import ExitCode, UserError
 
 SETTLED_SHARE = 1e-7  # of a message's probability that may still be under way
 EVENT_LIMIT = 2**31 - 1  # events, messages and wires are counted in 32 bits
+PLACES_MAX = 2_000_000  # mixes, by the hops at which they are met
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,16 @@ def simulate(parameters: NetworkParameters, messages: int, rng: np.random.Genera
         mix_count=mix_count(parameters),
         people=parameters.users,
     )
+
+
+def require_hops(parameters: NetworkParameters, messages: int, keys: str) -> None:
+    """Raises UserError(USAGE), which names `keys`, for more messages than can be simulated, put in
+    order and traced in some 2 GiB; and for more mixes."""
+    links = float(messages) * (parameters.layers + 1)
+    require_room(keys, "packets on links", links, HOPS_MAX)
+    hops = 1 if parameters.topology in LAYERED else parameters.layers
+    key = "users" if parameters.topology is Topology.PEER_TO_PEER else "width"
+    require_room(f"{key}, layers", "mixes by hop", mix_count(parameters) * hops, PLACES_MAX)
 
 
 def mix_count(parameters: NetworkParameters) -> int:
@@ -167,6 +179,8 @@ def settled_messages(parameters: NetworkParameters) -> int:
     """How many messages at either end of a run are too near to it to be traced: those of
     `settling_seconds`, and six standard deviations of their number."""
     expected = parameters.rate_per_second * settling_seconds(parameters)
+    keys = "rate_per_second, mean_delay_seconds, link_seconds"
+    require_room(keys, "packets under way at once", expected, EVENT_LIMIT)
     return math.ceil(expected + 6 * math.sqrt(expected)) + 1
 
 

@@ -5,6 +5,7 @@ Spec: docs/spec/laboratory.md (Closed forms).
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -70,6 +71,9 @@ FORMS = {
 }
 
 
+Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]  # exact as a double, and so are sums
+
+
 class ClosedFormParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The arguments of all forms; a form takes its own, all of them and no other."""
 
@@ -79,15 +83,15 @@ class ClosedFormParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         float | None, described("Packets a second that cross each layer.")
     ] = None
     mean_delay_seconds: Annotated[float | None, described("Mean delay at each mix.")] = None
-    layers: Annotated[int | None, described("Mixes on every route.")] = None
-    width: Annotated[int | None, described("Mixes a layer.")] = None
+    layers: Annotated[Amount | None, described("Mixes on every route.")] = None
+    width: Annotated[Amount | None, described("Mixes a layer.")] = None
     clients: Annotated[float | None, described("People who send at equal rates.")] = None
-    arrivals: Annotated[int | None, described("Packets that come to a pool mix a round.")] = None
-    kept: Annotated[int | None, described("Packets that a pool mix keeps.")] = None
-    nodes: Annotated[int | None, described("Nodes of which a route is drawn.")] = None
-    corrupt: Annotated[int | None, described("Corrupt nodes among them.")] = None
+    arrivals: Annotated[Amount | None, described("Packets that come to a pool mix a round.")] = None
+    kept: Annotated[Amount | None, described("Packets that a pool mix keeps.")] = None
+    nodes: Annotated[Amount | None, described("Nodes of which a route is drawn.")] = None
+    corrupt: Annotated[Amount | None, described("Corrupt nodes among them.")] = None
     corrupt_in_layer: Annotated[
-        tuple[int, ...] | None, described("Corrupt mixes of each layer.")
+        tuple[Amount, ...] | None, described("Corrupt mixes of each layer.")
     ] = None
     user_rate: Annotated[float | None, described("A user's packets a second.")] = None
     mix_rate: Annotated[float | None, described("One over the mean delay of a mix.")] = None
@@ -96,9 +100,11 @@ class ClosedFormParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     thinning: Annotated[
         float | None, described("The attacker lets one in so many of them through.")
     ] = None
-    initial: Annotated[int | None, described("Messages in the mix at first.")] = None
-    arrived: Annotated[int | None, described("Messages that came later.")] = None
-    remaining: Annotated[int | None, described("Messages of the first that are still in.")] = None
+    initial: Annotated[Amount | None, described("Messages in the mix at first.")] = None
+    arrived: Annotated[Amount | None, described("Messages that came later.")] = None
+    remaining: Annotated[Amount | None, described("Messages of the first that are still in.")] = (
+        None
+    )
     latency_hops: Annotated[float | None, described("Latency in rounds.")] = None
     cover_share: Annotated[float | None, described("Packets a user sends a round.")] = None
     rounds: Annotated[float | None, described("Rounds observed.")] = None
@@ -135,6 +141,10 @@ def run(parameters: ClosedFormParameters, seed: np.random.SeedSequence) -> Outco
         value = form.function(**{key: given[key] for key in form.arguments})
     except UsageError as error:
         raise UserError(f"{takes}: {error}.", ExitCode.USAGE) from error
+    except ArithmeticError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{takes}: the value is beyond what a number can hold.", ExitCode.USAGE)
     return Outcome({"value": Measure(float(value), form.unit, form.quality)})
 
 

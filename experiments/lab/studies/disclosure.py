@@ -4,6 +4,7 @@ Statistical disclosure and least squares on the same rounds, with cover of sever
 threshold, pool and Poisson mixing. Spec: docs/spec/laboratory.md (Long-term adversaries).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from experiments.lab.adversaries.disclosure import (
 )
 from experiments.lab.model import described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
+from experiments.lab.room import CELLS_MAX, WORK_MAX, require_room
 from experiments.lab.sources.rounds import (
     Conversations,
     ProfileLaw,
@@ -37,6 +39,7 @@ from experiments.lab.sources.rounds import (
     simulate_rounds,
 )
 from experiments.lab.trace import Floats, Observation, observe
+from hushmill.errors import ExitCode, UserError
 
 POINTS = 14  # of the curve over rounds
 
@@ -61,9 +64,16 @@ class _Point:
 
 
 def run(parameters: DisclosureParameters, seed: np.random.SeedSequence) -> Outcome:
+    _require_room(parameters)
     conversations = simulate_rounds(parameters, np.random.default_rng(seed))
     seen, _ = observe(conversations.trace)
     counts, lags = watched(parameters, seen)
+    if not counts.sent.any() or not counts.received.any():
+        raise UserError(
+            "talking_share, online_share, kept: nobody sent anything that came out in `rounds`, so "
+            "there is nothing to see.",
+            ExitCode.USAGE,
+        )
     granted = Granted(lags, parameters.mix_cover_per_round, parameters.receivers)
     lengths = np.unique(
         np.geomspace(min(4, len(counts.sent)), len(counts.sent), POINTS).astype(int)
@@ -78,6 +88,23 @@ def run(parameters: DisclosureParameters, seed: np.random.SeedSequence) -> Outco
             "squared_error": [point.error for point in curve],
         },
     )
+
+
+def _require_room(parameters: DisclosureParameters) -> None:
+    is_alone = parameters.profile_law is ProfileLaw.TARGET_ALONE
+    unknown = 2.0 if is_alone else float(parameters.users)
+    people = float(max(parameters.users, parameters.receivers))
+    require_room("users, receivers", "people by people", unknown * people, CELLS_MAX / 5)
+    keys = "rounds, users, receivers"
+    work = parameters.rounds * unknown * (unknown + people) + unknown**3
+    require_room(keys, "operations", work, WORK_MAX)
+    stays = {
+        RoundMixing.POISSON: parameters.delay_rounds,
+        RoundMixing.POOL: 1.0 + parameters.kept / parameters.packets_per_round,
+    }.get(parameters.mixing, 0.0)
+    lags = min(14.0 * stays + 2.0, parameters.rounds)
+    work = lags * parameters.rounds * (unknown if is_alone else people)
+    require_room(f"{keys}, delay_rounds, kept", "operations", work, WORK_MAX)
 
 
 def watched(parameters: RoundParameters, seen: Observation) -> tuple[Counts, Floats]:
@@ -146,7 +173,8 @@ def _measures(
     measures["squared_error"] = Measure(last.error, "per user", QUALITY)
     if _is_even(parameters):
         error = expected_error(parameters, truth.profiles, granted)
-        measures["closed_form_error"] = Measure(error, "per user", Quality.APPROXIMATE)
+        if math.isfinite(error):
+            measures["closed_form_error"] = Measure(error, "per user", Quality.APPROXIMATE)
     return measures
 
 
@@ -179,7 +207,7 @@ def expected_error(parameters: RoundParameters, profiles: Floats, granted: Grant
     share of them, q the share of packets that is payload, c the mix's cover a round, and s the sum
     of squares of the lags. It leaves out the error of q, terms of order f, and what a pool's choice
     adds; simulation lies 1 % above it for threshold mixes with 80 rounds a user, 6 % above for a
-    pool, 12 % above for a Poisson mix.
+    pool, 12 % above for a Poisson mix. Infinite where no packet is payload.
     """
     quality = parameters.payload_share
     if parameters.is_cover_constant:

@@ -16,7 +16,7 @@ from experiments.lab.adversaries.fifo import (
 )
 from experiments.lab.model import DelayLaw, NetworkParameters, described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
-from experiments.lab.sources.vector import simulate, trace_of
+from experiments.lab.sources.vector import require_hops, simulate, trace_of
 from experiments.lab.trace import observe
 
 
@@ -43,6 +43,7 @@ def run(parameters: FifoGuessParameters, seed: np.random.SeedSequence) -> Outcom
         delay_law=parameters.delay_law,
         mean_delay_seconds=1.0 / parameters.mix_rate_per_second,
     )
+    require_hops(network, 2 * parameters.pairs, "pairs, hops")
     flows = simulate(network, 2 * parameters.pairs, np.random.default_rng(seed))
     seen, ends = observe(trace_of(flows))
     pairs = pairs_of(ends)

@@ -16,6 +16,7 @@ from experiments.lab.adversaries.intersection import (
 )
 from experiments.lab.model import described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
+from experiments.lab.room import WORK_MAX, require_room
 from experiments.lab.sources.presence import PresenceParameters, simulate_presence
 from experiments.lab.trace import observe
 
@@ -29,10 +30,15 @@ class IntersectionParameters(
 
 
 def run(parameters: IntersectionParameters, seed: np.random.SeedSequence) -> Outcome:
+    lags = min(14.0 * parameters.delay_rounds, parameters.rounds)
+    work = lags * parameters.rounds * parameters.users
+    require_room("delay_rounds, rounds, users", "operations", work, WORK_MAX)
     presence = simulate_presence(parameters, np.random.default_rng(seed))
     seen, _ = observe(presence.trace)
     counts = counted(seen, even_windows(0.0, parameters.rounds, 1.0))
-    remaining = remaining_after(counts, presence.target, lag_windows(parameters.delay_rounds))
+    # A delay past the last round lets nobody be ruled out by any; it may be no whole number.
+    lag = lag_windows(min(parameters.delay_rounds, parameters.rounds))
+    remaining = remaining_after(counts, presence.target, lag)
     places = windows_received(counts, presence.target)
     sizes = remaining.sum(axis=1) if len(remaining) else np.array([], dtype=np.int64)
     left = int(sizes[-1]) if len(sizes) else parameters.users

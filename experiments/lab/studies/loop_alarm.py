@@ -23,14 +23,19 @@ from experiments.lab.metrics.loop_alarm import (
 )
 from experiments.lab.model import Share, described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
+from experiments.lab.room import require_room
 from experiments.lab.sources.event import Blockade, Silencing, Simulation, simulate
 from experiments.lab.sources.event_model import EventParameters, Span
+from experiments.lab.sources.vector import mix_count
 from experiments.lab.trace import Event, Genre
 from hushmill.errors import ExitCode, UserError
 
 GRACE_SECONDS = 30.0  # beyond the longest delay of a loop's route: docs/spec/mixing.md (Own loops)
 LONGEST_DELAYS = 10.0  # mean delays at a hop; longer ones are redrawn there
 VICTIM = 0  # the mix, or the person
+SENT_MAX = 100_000_000  # packets of all trials: an hour or so
+WATCHERS_MAX = 1_000_000  # people of all trials
+SEARCHED_MAX = 1e10  # people times people's loops, of all trials
 
 
 class Aim(StrEnum):
@@ -93,6 +98,7 @@ class Notice:
 
 
 def run(parameters: LoopAlarmParameters, seed: np.random.SeedSequence) -> Outcome:
+    _require_room(parameters)
     window = parameters.window_loops
     comes_back = return_probability(parameters, parameters.aim)
     fewest = fewest_allowed(window, comes_back)
@@ -120,6 +126,20 @@ def run(parameters: LoopAlarmParameters, seed: np.random.SeedSequence) -> Outcom
     measures |= _noticed("victim", victims, len(victims))
     measures |= _noticed("others", others, None)
     return Outcome(measures)
+
+
+def _require_room(parameters: LoopAlarmParameters) -> None:
+    trials, people = float(parameters.trials), float(parameters.users)
+    span = parameters.calm_seconds + parameters.attack_seconds
+    span += _timeout_seconds(parameters)
+    rate = parameters.rate_per_second
+    own = parameters.mix_loop_rate_per_second * mix_count(parameters)
+    times = "trials, calm_seconds, attack_seconds"
+    sent = trials * span * (rate + own)
+    require_room(f"{times}, rate_per_second", "packets in all trials", sent, SENT_MAX)
+    require_room("trials, users", "people in all trials", trials * people, WATCHERS_MAX)
+    loops = people * span * trials * rate * parameters.loop_share
+    require_room(f"{times}, users, loop_share", "loops looked through", loops, SEARCHED_MAX)
 
 
 def return_probability(parameters: LoopAlarmParameters, aim: Aim) -> float:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from experiments.lab.model import described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
+from experiments.lab.room import WORK_MAX, require_room
 from hushmill.errors import ExitCode, UserError
 from pki import layer_compromise_probability, path_compromise_probability
 
 Places = NDArray[np.int64]
-CHUNK = 1_000_000  # routes drawn at a time
+CHUNK = 1_000_000  # routes drawn at a time, of eight nodes or fewer
 
 
 class Routes(StrEnum):
@@ -35,11 +36,14 @@ class PathParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 def run(parameters: PathParameters, seed: np.random.SeedSequence) -> Outcome:
     """With stratified routes the nodes are dealt into layers once a replicate: `closed_form` is
-    that network's, and `mean_over_networks` what it is on average over all ways to deal."""
+    that network's, and `mean_over_networks` what it is on average over all ways to deal. Routes
+    of one deal are no independent trials of the latter: the interval is over replicates."""
     if parameters.corrupt > parameters.nodes:
         raise UserError("corrupt: more than there are nodes.", ExitCode.USAGE)
     if parameters.layers > parameters.nodes:
         raise UserError("layers: more than there are nodes.", ExitCode.USAGE)
+    sorted_nodes = float(parameters.routes) * parameters.layers**2
+    require_room("routes, layers", "nodes compared (routes * layers²)", sorted_nodes, WORK_MAX)
     rng = np.random.default_rng(seed)
     mean = path_compromise_probability(parameters.nodes, parameters.corrupt, parameters.layers)
     closed = mean
@@ -50,16 +54,19 @@ def run(parameters: PathParameters, seed: np.random.SeedSequence) -> Outcome:
             for size, bad in zip(sizes, corrupt, strict=True)
         )
     compromised = 0
-    for start in range(0, parameters.routes, CHUNK):
-        count = min(CHUNK, parameters.routes - start)
-        if parameters.routes_from is Routes.STRATIFIED:
+    is_dealt = parameters.routes_from is Routes.STRATIFIED
+    chunk = min(CHUNK, 8 * CHUNK // parameters.layers)
+    for start in range(0, parameters.routes, chunk):
+        count = min(chunk, parameters.routes - start)
+        if is_dealt:
             compromised += _stratified(count, sizes, corrupt, rng)
         else:
             compromised += _free(parameters, count, rng)
     share = compromised / parameters.routes
+    trials = None if is_dealt else parameters.routes
     return Outcome(
         {
-            "compromised": Measure(share, "probability", Quality.SAMPLED, parameters.routes),
+            "compromised": Measure(share, "probability", Quality.SAMPLED, trials),
             "closed_form": Measure(closed, "probability", Quality.EXACT),
             "mean_over_networks": Measure(mean, "probability", Quality.EXACT),
         }

@@ -3,6 +3,8 @@
 Their names are those of the experiment `tracing`, so that runs of both can be compared.
 """
 
+import math
+
 import numpy as np
 
 from experiments.lab.metrics.journeys import journeys_of, mean_packets_held, rate_per_second
@@ -16,11 +18,13 @@ LATENCY_PERCENTILES = (50, 90, 99)
 def measures_of(trace: Trace, window: Window, doubts: Doubts) -> dict[str, Measure]:
     """What the adversary was left in doubt about, and what the network did in `window`. A figure
     that needs the truth is left out where the recording does not hold it."""
-    return {
+    measures = {
         **_of_packets(doubts.packet),
         **_of_senders(doubts.sender, trace.people),
         **_of_network(trace, window),
     }
+    # No packet traced, or no delivery with a sender: a mean over nothing says nothing.
+    return {name: measure for name, measure in measures.items() if math.isfinite(measure.value)}
 
 
 def _of_packets(packet: PacketDoubt) -> dict[str, Measure]:

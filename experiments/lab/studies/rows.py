@@ -3,8 +3,10 @@
 Spec: docs/spec/laboratory.md (Rows, Imported logs).
 """
 
+import hashlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -31,6 +33,9 @@ class RowsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         str, described("A local network's folder, run by `testnet up FOLDER --trace`.")
     ] = ""
     file: Annotated[str, described("An imported trace, .csv or .jsonl, in place of `folder`.")] = ""
+    sha256: Annotated[
+        str, described("Hash of what the recording holds; filled in when a run is begun.")
+    ] = ""
     settling_seconds: Annotated[
         float,
         described(
@@ -50,6 +55,11 @@ class RowsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 def run(parameters: RowsParameters, _seed: np.random.SeedSequence) -> Outcome:
     if bool(parameters.folder) == bool(parameters.file):
         raise UserError("folder, file: give one of the two, and not both.", ExitCode.USAGE)
+    if parameters.sha256 not in ("", content_hash(parameters.folder, parameters.file)):
+        raise UserError(
+            "folder, file: the recording is another than the one that the run was begun with.",
+            ExitCode.USAGE,
+        )
     if parameters.file:
         trace, settling = read_trace(Path(parameters.file)), 0.0
     else:
@@ -65,6 +75,38 @@ def run(parameters: RowsParameters, _seed: np.random.SeedSequence) -> Outcome:
             ExitCode.USAGE,
         )
     return Outcome(measures_of(trace, window, doubts))
+
+
+def pin(fixed: Mapping[str, Any], varying: Collection[str]) -> Mapping[str, Any]:
+    """The absolute place and the hash of the recording, so that another recording of the same name
+    is another run, and a worker elsewhere that has another one refuses.
+
+    Raises UserError(USAGE) for a recording that varies: each is a run of its own.
+    """
+    places = {key: str(fixed.get(key, "")) for key in ("folder", "file")}
+    for key in places:
+        if key in varying:
+            raise UserError(f"{key}: a run is of one recording.", ExitCode.USAGE)
+    if bool(places["folder"]) == bool(places["file"]):
+        return {}  # `run` says what is wrong
+    absolute = {key: str(Path(place).absolute()) for key, place in places.items() if place}
+    return {**absolute, "sha256": content_hash(places["folder"], places["file"])}
+
+
+def content_hash(folder: str, file: str) -> str:
+    """SHA-256, in hexadecimal, over names and bytes of what `run` reads; of what is not there the
+    reading itself will speak."""
+    paths = [Path(file)]
+    if folder:
+        rows = sorted((Path(folder) / TRACES_FOLDER).glob("*.jsonl"))
+        paths = [*rows, Path(folder) / NETWORK_FILE]
+    found = hashlib.sha256()
+    for path in paths:
+        if path.is_file():
+            found.update(path.name.encode() + b"\0")
+            with path.open("rb") as content:
+                found.update(hashlib.file_digest(content, "sha256").digest())
+    return found.hexdigest()
 
 
 def recorded(folder: Path) -> tuple[Trace, float]:
@@ -128,4 +170,5 @@ EXPERIMENT = Experiment(
     parameters=RowsParameters,
     run=run,
     is_random=False,
+    pin=pin,
 )

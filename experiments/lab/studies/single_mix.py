@@ -13,7 +13,12 @@ import numpy as np
 from experiments.lab.adversaries.tracing_single import mix_entropy
 from experiments.lab.model import DelayLaw, NetworkParameters, described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
-from experiments.lab.sources.vector import settled_messages, simulate, trace_of
+from experiments.lab.sources.vector import (
+    require_hops,
+    settled_messages,
+    simulate,
+    trace_of,
+)
 from experiments.lab.trace import Event, observe
 from pki import single_mix_entropy_bits
 
@@ -39,7 +44,9 @@ def run(parameters: SingleMixParameters, seed: np.random.SeedSequence) -> Outcom
         delay_law=parameters.delay_law,
     )
     margin = settled_messages(network)
-    flows = simulate(network, parameters.messages + 2 * margin, np.random.default_rng(seed))
+    messages = parameters.messages + 2 * margin
+    require_hops(network, messages, "messages, rate_per_second, mean_delay_seconds")
+    flows = simulate(network, messages, np.random.default_rng(seed))
     seen, _ = observe(trace_of(flows))
     entropy = mix_entropy(seen, mix=0)[margin : margin + parameters.messages]
     is_exact = parameters.delay_law is DelayLaw.EXPONENTIAL

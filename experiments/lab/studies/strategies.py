@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 
 from experiments.lab.adversaries.tracing import TargetScores, trace_targets
-from experiments.lab.model import DelayLaw, described
+from experiments.lab.model import LAYERED, DelayLaw, described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
 from experiments.lab.sources.event import Simulation, simulate
 from experiments.lab.sources.event_loop import INDEPENDENT, Ending
@@ -67,12 +67,14 @@ def run(parameters: StrategiesParameters, seed: np.random.SeedSequence) -> Outco
 def quality_of(parameters: EventParameters, traced: Quality) -> Quality:
     """EXACT where each packet in a mix is as likely as another to leave next, whatever the observer
     learns later: for delays without memory and for batches chosen uniformly. A queue, a lost packet
-    or one that a mix lost tells the observer more than the rule takes in."""
+    or one that a mix lost tells the observer more than the rule takes in, and so does a route
+    without layers, which takes no mix twice."""
     keeps_order = rule_of(parameters).code == INDEPENDENT and (
         delay_model(parameters).delay_law is not DelayLaw.EXPONENTIAL
     )
     loses = parameters.loss > 0.0 or parameters.restart_rate_per_second > 0.0
-    if keeps_order or loses or parameters.service_seconds > 0.0:
+    has_hops = parameters.topology not in LAYERED
+    if keeps_order or loses or has_hops or parameters.service_seconds > 0.0:
         return Quality.APPROXIMATE
     return traced
 

@@ -13,9 +13,15 @@ from experiments.lab.adversaries.tracing import TargetScores, trace_targets
 from experiments.lab.adversaries.tracing_matching import KnownDelays
 from experiments.lab.metrics.cost import latency_of, link_packets_per_payload
 from experiments.lab.metrics.entropy import effective_set_size, surprise_bits, top_share
-from experiments.lab.model import NetworkParameters, described
+from experiments.lab.model import LAYERED, NetworkParameters, described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
-from experiments.lab.sources.vector import mix_count, settled_messages, simulate, trace_of
+from experiments.lab.sources.vector import (
+    mix_count,
+    require_hops,
+    settled_messages,
+    simulate,
+    trace_of,
+)
 from experiments.lab.trace import Bytes, Flags, Floats, Genre, Ints, Observation, observe
 from hushmill.errors import ExitCode, UserError
 
@@ -57,6 +63,8 @@ def run(parameters: TracingParameters, seed: np.random.SeedSequence) -> Outcome:
     rng = np.random.default_rng(seed)
     margin = settled_messages(parameters)
     messages = parameters.messages or 2 * margin + max(margin, _wanted(parameters))
+    keys = "rate_per_second, mean_delay_seconds, targets, cover_share, layers"
+    require_hops(parameters, messages, "messages" if parameters.messages else keys)
     flows = simulate(parameters, messages, rng)
     is_cover = rng.random(messages) < parameters.cover_share
     genre: Bytes = np.where(is_cover, Genre.DROP_COVER, Genre.PAYLOAD).astype(np.uint8)
@@ -134,7 +142,8 @@ def _traced(
     parameters: TracingParameters, seen: Observation, targets: Ints, truth: Ints
 ) -> TargetScores:
     delays = KnownDelays(parameters.delay_law, parameters.mean_delay_seconds)
-    return trace_targets(seen, targets, truth, delays=delays)
+    is_layered = parameters.topology in LAYERED
+    return trace_targets(seen, targets, truth, delays=delays, is_layered=is_layered)
 
 
 def _figures(scores: TargetScores) -> dict[str, Measure]:
