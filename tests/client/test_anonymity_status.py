@@ -60,6 +60,9 @@ def test_figures_are_withheld_while_the_document_is_out_of_date() -> None:
     alice = House(street, "alice", PROVIDERS[0])
     assert street.run_until(alice.is_ready, 120)
     street.publishes = False
+    # A document that still serves, but tells of people who may have left.
+    assert street.run_until(lambda: alice.messenger.status(street.now).anonymity is None, 5 * 60.0)
+    assert not alice.messenger.status(street.now).document_stale
     street.run_for(5 * 60.0)
     status = alice.messenger.status(street.now)
     assert (status.document_stale, status.anonymity) == (True, None)

@@ -117,6 +117,7 @@ def test_a_file_and_sets_and_a_folder(tmp_path: Path) -> None:
         (["--set", "experiment=dice"], ExitCode.NOT_FOUND, "There is no experiment 'dice'"),
         (["--jobs", "0"], ExitCode.USAGE, "--jobs"),
         (["--jobs", "2", "--dask", "tcp://x:1"], ExitCode.USAGE, "exclude each other"),
+        (["--dask", "foo"], ExitCode.USAGE, "no scheduler's address"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_exit_code(

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from experiments.lab.runs.plan import planned
+from experiments.lab.runs.sweep import sweep_of
 from experiments.lab.sources.cause import cause_fault
 from experiments.lab.sources.rows import Reading, layers_of, senders_of, trace_of_rows
 from experiments.lab.sources.trace_log import LINE_LIMIT, read_trace, write_trace
-from experiments.lab.studies.rows import RowsParameters, run
+from experiments.lab.studies.rows import EXPERIMENT, RowsParameters, run
 from experiments.lab.trace import NOBODY, Event, Genre, Trace, observe
 from experiments.trace import Kind, Row
 from hushmill.errors import ExitCode, UserError
@@ -235,6 +238,14 @@ def test_a_wrong_log_is_refused_by_file_line_and_column(
         ("log.jsonl", "[]\n", 1),
         ("log.jsonl", '{"mixes": 3}\n{"time": 0}\n', 2),
         ("log.jsonl", "{\n", 1),
+        ("log.jsonl", "[" * 4000 + "\n", 1),
+        ("log.csv", HEAD + "1.1e12,send,-1,-1,0,0\n", 2),
+        (
+            "log.jsonl",
+            '{"time": 1' + "0" * 400 + ', "kind": "send", "mix": -1, "layer": -1, '
+            '"message": 0, "label": 0}\n',
+            1,
+        ),
         ("log.jsonl", '{"mixes": true}\n', 1),
     ],
 )
@@ -253,6 +264,9 @@ def test_another_ending_or_no_file_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError) as missing:
         read_trace(tmp_path / "log.csv")
     assert missing.value.exit_code is ExitCode.NOT_FOUND
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UserError, match="cannot be read"):
+        read_trace(tmp_path / "folder.csv")
 
 
 # -- the experiment
@@ -319,3 +333,28 @@ def test_what_cannot_be_run_names_the_key(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=f"^{key}: "):
             run(parameters, SEED)
+
+
+def test_a_run_belongs_to_what_the_recording_holds(tmp_path: Path) -> None:
+    """Another recording under the same name is another configuration; a worker refuses it."""
+    log = tmp_path / "log.csv"
+    write_trace(log, traced(stream(40)))
+    sweep = sweep_of({"experiment": "rows", "parameters": {"file": str(log)}})
+    first = planned(sweep, EXPERIMENT)
+    assert planned(sweep, EXPERIMENT).identity == first.identity
+    write_trace(log, traced(stream(41)))
+    assert planned(sweep, EXPERIMENT).identity != first.identity
+    with pytest.raises(UserError, match="another than the one"):
+        planned(first.sweep, EXPERIMENT)
+    with pytest.raises(UserError, match="another than the one"):
+        run(msgspec.convert(first.points[0].parameters, RowsParameters), SEED)
+    varied = sweep_of({"experiment": "rows", "grid": {"file": [str(log), "other.csv"]}})
+    with pytest.raises(UserError, match="a run is of one recording"):
+        planned(varied, EXPERIMENT)
+
+
+def test_a_log_that_claims_more_people_than_fit_is_refused(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    write_trace(log, replace(traced(stream(40)), people=10_000_000))
+    with pytest.raises(UserError, match="people by deliveries"):
+        run(RowsParameters(file=str(log)), SEED)

@@ -6,6 +6,7 @@ each order carries the hash of the code that must do it.
 """
 
 import contextlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,7 @@ from hushmill.errors import ExitCode, UserError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+ADDRESS = re.compile(r"(?:\w+://)?(?:\[[^\]\s]+\]|[^:/\s]+):\d{1,5}")  # a scheme may stand first
 CONNECT_SECONDS = 10.0
 TASKS_A_THREAD = 4  # under way at once, so that no worker waits for the next
 
@@ -33,13 +35,21 @@ class Cluster:
     connect_seconds: float = CONNECT_SECONDS
 
     def answers(self, orders: Iterable[Order], lost: Lost) -> Answers:
-        """As `Workers` says; Dask keeps to itself which of its workers died. Raises
-        UserError(CONFIGURATION): not installed, not reachable, no worker, gone in the middle, or a
-        task that kills its workers."""
+        """As `Workers` says; Dask keeps to itself which of its workers died.
+
+        Raises UserError: USAGE for what is no address; CONFIGURATION for not installed, not
+        reachable, no worker, gone in the middle, or a task that kills its workers.
+        """
         with contextlib.closing(self._connected()) as client:
             yield from self._answers(client, orders)
 
     def _connected(self) -> "Client":
+        if not ADDRESS.fullmatch(self.address):
+            raise UserError(
+                f"--dask: {self.address!r} is no scheduler's address; it looks like "
+                "tcp://HOST:8786.",
+                ExitCode.USAGE,
+            )
         try:
             from distributed import Client
         except ModuleNotFoundError as error:

@@ -21,6 +21,7 @@ REQUIRED = ("time", "kind", "mix", "layer", "message", "label")
 COLUMNS = (*REQUIRED, "genre")
 EVENTS_LIMIT = 20_000_000
 LINE_LIMIT = 4096  # characters
+SECONDS_LIMIT = 1e12  # thirty thousand years: sums and differences stay numbers
 # What a place may be: memory is taken for every mix and person below the highest.
 PLACE_LIMITS = {"mix": 100_000, "layer": 1000, "message": EVENTS_LIMIT, "label": 10_000_000}
 COUNT_LIMITS = {"mixes": PLACE_LIMITS["mix"], "people": PLACE_LIMITS["label"]}
@@ -243,10 +244,10 @@ class _Reader:
 def _seconds(value: object) -> float:
     try:
         number = float(value) if isinstance(value, str | int | float) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number) or isinstance(value, bool):
-        raise _LineError("time", f"{value!r} is no number of seconds")
+    if not abs(number) <= SECONDS_LIMIT or isinstance(value, bool):
+        raise _LineError("time", f"{value!r} is no number of seconds up to {SECONDS_LIMIT:g}")
     return number
 
 

@@ -15,12 +15,13 @@ from experiments.lab.metrics.journeys import journeys_of
 from experiments.lab.model import NetworkParameters, described
 from experiments.lab.observer import TARGETS, doubts_of, one_a_layer, window_between
 from experiments.lab.outcome import Experiment, Outcome
+from experiments.lab.room import CELLS_MAX, require_room
 from experiments.lab.sources.cores import HOP_SECONDS
 from experiments.lab.sources.rows import Reading, layers_of, senders_of, trace_of_rows
 from experiments.lab.sources.trace_log import read_trace
 from experiments.lab.sources.vector import settling_seconds
 from experiments.lab.studies.recorded import measures_of
-from experiments.lab.trace import Trace
+from experiments.lab.trace import Event, Trace
 from experiments.trace import Row, read_rows
 from hushmill.errors import ExitCode, UserError
 from pki import NETWORK_FILE, Genesis, read_genesis
@@ -55,15 +56,13 @@ class RowsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 def run(parameters: RowsParameters, _seed: np.random.SeedSequence) -> Outcome:
     if bool(parameters.folder) == bool(parameters.file):
         raise UserError("folder, file: give one of the two, and not both.", ExitCode.USAGE)
-    if parameters.sha256 not in ("", content_hash(parameters.folder, parameters.file)):
-        raise UserError(
-            "folder, file: the recording is another than the one that the run was begun with.",
-            ExitCode.USAGE,
-        )
+    _require_content(parameters.sha256, content_hash(parameters.folder, parameters.file))
     if parameters.file:
         trace, settling = read_trace(Path(parameters.file)), 0.0
     else:
         trace, settling = recorded(Path(parameters.folder))
+    delivered = int(np.count_nonzero(trace.kind == Event.DELIVER))
+    require_room("folder, file", "people by deliveries", trace.people * delivered, CELLS_MAX)
     settling = parameters.settling_seconds or settling or _longest_latency(trace)
     window = window_between(trace, settling)
     corrupt = one_a_layer(trace, parameters.corrupt_per_layer)
@@ -78,10 +77,11 @@ def run(parameters: RowsParameters, _seed: np.random.SeedSequence) -> Outcome:
 
 
 def pin(fixed: Mapping[str, Any], varying: Collection[str]) -> Mapping[str, Any]:
-    """The absolute place and the hash of the recording, so that another recording of the same name
-    is another run, and a worker elsewhere that has another one refuses.
+    """The hash of the recording, so that another recording of the same name is another run, and a
+    worker elsewhere that has another one refuses.
 
-    Raises UserError(USAGE) for a recording that varies: each is a run of its own.
+    Raises UserError(USAGE) for a recording that varies (each is a run of its own), or that is not
+    the one whose hash is given.
     """
     places = {key: str(fixed.get(key, "")) for key in ("folder", "file")}
     for key in places:
@@ -89,8 +89,17 @@ def pin(fixed: Mapping[str, Any], varying: Collection[str]) -> Mapping[str, Any]
             raise UserError(f"{key}: a run is of one recording.", ExitCode.USAGE)
     if bool(places["folder"]) == bool(places["file"]):
         return {}  # `run` says what is wrong
-    absolute = {key: str(Path(place).absolute()) for key, place in places.items() if place}
-    return {**absolute, "sha256": content_hash(places["folder"], places["file"])}
+    found = content_hash(places["folder"], places["file"])
+    _require_content(str(fixed.get("sha256", "")), found)
+    return {"sha256": found}
+
+
+def _require_content(wanted: str, found: str) -> None:
+    if wanted not in ("", found):
+        raise UserError(
+            "folder, file: the recording is another than the one that the run was begun with.",
+            ExitCode.USAGE,
+        )
 
 
 def content_hash(folder: str, file: str) -> str:
@@ -101,11 +110,16 @@ def content_hash(folder: str, file: str) -> str:
         rows = sorted((Path(folder) / TRACES_FOLDER).glob("*.jsonl"))
         paths = [*rows, Path(folder) / NETWORK_FILE]
     found = hashlib.sha256()
-    for path in paths:
-        if path.is_file():
-            found.update(path.name.encode() + b"\0")
-            with path.open("rb") as content:
-                found.update(hashlib.file_digest(content, "sha256").digest())
+    try:
+        for path in paths:
+            if path.is_file():
+                found.update(path.name.encode() + b"\0")
+                with path.open("rb") as content:
+                    found.update(hashlib.file_digest(content, "sha256").digest())
+    except OSError as error:
+        raise UserError(
+            f"{error.filename} cannot be read: {error.strerror}.", ExitCode.USAGE
+        ) from error
     return found.hexdigest()
 
 
