@@ -127,7 +127,11 @@ def _allow_no_failure(dask_scheduler: Any) -> None:
 
 
 def test_an_address_where_nobody_answers_is_named(tmp_path: Path) -> None:
-    for address in ("tcp://127.0.0.1:1", "nonsense://x"):
+    for address, code in (
+        ("tcp://127.0.0.1:1", ExitCode.CONFIGURATION),
+        ("nonsense://x:1", ExitCode.CONFIGURATION),
+        ("tcp://127.0.0.1", ExitCode.USAGE),
+    ):
         with pytest.raises(UserError, match=address) as caught:
             run_in(tmp_path / "run", Cluster(address, 1.0), SWEEP)
-        assert caught.value.exit_code is ExitCode.CONFIGURATION
+        assert caught.value.exit_code is code
