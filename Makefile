@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
-# Two at a time: what starts processes stays in one of them (tests/processes/conftest.py).
-WORKERS := -n 2 --dist loadgroup
+# Two at a time, and after them, alone, what starts processes: it measures times.
+TESTS := $(BIN)/python -m pytest -q -m "not soak"
+TOGETHER := -n 2 --dist loadgroup --ignore=tests/processes
 
 .PHONY: demo test check lab oracle bench soak plant lock clean
 
@@ -13,13 +14,15 @@ demo: $(VENV)/.base
 	@$(BIN)/hushmill demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not soak" $(WORKERS) $(ARGS)
+	$(TESTS) tests/processes $(ARGS)
+	$(TESTS) $(TOGETHER) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not soak" $(WORKERS) $(ARGS)
+	$(TESTS) tests/processes $(ARGS)
+	$(TESTS) $(TOGETHER) $(ARGS)
 
 # The classical reference, in an environment of its own: see docs/spec/packet.md.
 oracle: $(VENV)/.dev

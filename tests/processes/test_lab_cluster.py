@@ -41,7 +41,7 @@ def address() -> Iterator[str]:
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any free port: None is 8787
         worker_dashboard_address=None,
     )
     with cluster:

@@ -79,7 +79,10 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_pa
     assert record["ok"] is True
     assert all(message["delivered"] for message in record["messages"])
     assert record["file"]["delivered"]
-    assert set(record["observer"]) == {"sender_entropy_bits", "max_bits", "replicates"}
+    assert set(record["observer"]) == {
+        *("sender_entropy_bits", "max_bits", "replicates", "interval", "quality"),
+        *("packet", "corrupt"),
+    }
     assert set(record["packets"]) >= {"payload", "loop", "drop"}
     left = [path for folder in (home, scratch, work) for path in folder.rglob("*")]
     assert left == []
