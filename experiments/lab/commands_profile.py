@@ -17,11 +17,12 @@ from experiments.lab.situation import (
     supposed_load,
 )
 from hushmill.errors import ExitCode, UserError
-from hushmill.runtime import HushmillCommand, Output, pass_output
+from hushmill.runtime import HushmillCommand, Output, now, pass_output
 from pki import Genesis
 
 PROSE_COLUMNS = 96
 INDENT = "      "
+LATE_EPOCHS = 1  # as in `status`, which shows no figures of an older document
 
 
 @click.command(cls=HushmillCommand)
@@ -63,10 +64,16 @@ def profile(
     genesis = open_network(network)
     situation = _situation(genesis, network, document, clients, load)
     rows = profile_network(genesis, situation, corrupt_mixes)
+    age = situation.epochs_old(genesis, now())
+    if age is not None and age > LATE_EPOCHS:
+        output.note(
+            f"This document is {age} epochs old: the network may have emptied or ended since, and "
+            "`status` would show no figures."
+        )
     record: dict[str, object] = {
         "ok": True,
         "network": genesis.network,
-        "load": {"source": situation.source, **asdict(situation.figures)},
+        "load": {"source": situation.source, "epochs_old": age, **asdict(situation.figures)},
         "rows": [asdict(row) for row in rows],
     }
     output.result(record, human="\n".join(_lines(genesis, situation, rows)))

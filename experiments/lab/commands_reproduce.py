@@ -47,6 +47,8 @@ def reproduce(output: Output, rows: tuple[str, ...], seed: int, seeds: int, jobs
                 output.row({**verdict.record(), "seed": each}, human=as_line(verdict))
                 if verdict.row.is_checked and verdict.passes is not None:
                     held.setdefault(verdict.row.id, []).append(verdict.passes)
+    tried = sum(len(passes) for passes in held.values())
+    output.note(f"{sum(map(sum, held.values()))} of {tried} checked rows hold.")
     failed = [name for name, passes in held.items() if sum(passes) < 0.9 * len(passes)]
     if seeds > 1:
         for name, passes in held.items():

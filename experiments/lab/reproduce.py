@@ -7,7 +7,7 @@ gets it again with `lab run` and the row's settings. Spec: docs/spec/laboratory.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from experiments.lab.recipes import RECIPES, UNTRIED, Recipe
+from experiments.lab.recipes import KNOWN_APART, RECIPES, UNTRIED, Recipe
 from experiments.lab.reference import ReferenceRow, reference_rows
 from experiments.lab.runs.engine import Workers, measured
 from experiments.lab.runs.summary import Row
@@ -180,4 +180,6 @@ def _why(row: ReferenceRow, figures: Sequence[Figure], passes: bool | None) -> s
             f"ours is {worst.ours - worst.published:+.3g} off; its 95 % interval is "
             f"[{low:.6g}, {high:.6g}], {chance} the published value"
         )
-    return f"not checked: {row.note}" if not row.is_checked else ""
+    if row.is_checked:
+        return ""
+    return f"not checked: {KNOWN_APART.get(row.id, row.note)}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hushmill.errors import ExitCode, PeerError, UserError
+from hushmill.identifiers import Epoch
 from pki import (
     NETWORK_FILE,
     Consensus,
@@ -15,6 +16,7 @@ from pki import (
     anonymity_at,
     anonymity_of,
     anonymity_with,
+    epoch_at,
     newest_document_in,
     read_genesis,
     verify_consensus,
@@ -26,11 +28,19 @@ DOCUMENT_BYTES = 16 << 20  # more than any document has
 @dataclass(frozen=True, slots=True)
 class Situation:
     """`widths` are mixes a layer, layer 1 first; `figures` what the product says of this load;
-    `source` says in words where the load is from."""
+    `source` says in words where the load is from, `epoch` of which document if of one."""
 
     widths: tuple[int, ...]
     figures: NetworkAnonymity
     source: str
+    epoch: Epoch | None = None
+
+    def epochs_old(self, genesis: Genesis, now: float) -> int | None:
+        """By how many epochs the document lags behind the present one, from 0 on; None where the
+        load is not of a document."""
+        if self.epoch is None:
+            return None
+        return max(0, epoch_at(now, genesis.parameters) - self.epoch)
 
 
 def open_network(path: Path) -> Genesis:
@@ -79,7 +89,8 @@ def measured(genesis: Genesis, consensus: Consensus) -> Situation:
             ExitCode.NO_CONSENSUS,
         )
     widths = tuple(len(layer) for layer in consensus.layers)
-    return Situation(widths, figures, f"measured, document of epoch {consensus.epoch}")
+    source = f"measured, document of epoch {consensus.epoch}"
+    return Situation(widths, figures, source, consensus.epoch)
 
 
 def measured_in(genesis: Genesis, path: Path) -> Situation:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,7 @@ def test_delivery_time_is_the_law_of_the_sum() -> None:
 
 
 def test_the_command_gives_json_and_words(network_file: Path) -> None:
-    answer = json.loads(run(network_file, "--clients", 100, "--json").output)
+    answer = json.loads(run(network_file, "--clients", 100, "--json").stdout)
     assert (answer["ok"], answer["network"]) == (True, "test")
     assert answer["load"]["clients_estimated"] == 100
     assert len(answer["rows"]) == len(rows_of(100))
@@ -175,7 +176,7 @@ def test_a_document_gives_the_measured_load(network_file: Path, tmp_path: Path) 
     file.write_bytes(data)
     figures = anonymity_of(consensus, GENESIS.parameters)
     assert figures is not None
-    answer = json.loads(run(network_file, "--document", file, "--json").output)
+    answer = json.loads(run(network_file, "--document", file, "--json").stdout)
     assert answer["load"]["load_packets_per_second"] == 3 * 64
     assert answer["load"]["sender_bits"] == figures.sender_bits
     assert "measured" in answer["load"]["source"]
@@ -204,6 +205,15 @@ def test_a_local_networks_folder_gives_its_newest_document(network_file: Path) -
     store.keep_document(Epoch(FIRST + 9), b"forged")
     store.close()
     assert run(folder).exit_code == ExitCode.SECURITY_STOP
+
+
+def test_an_old_document_is_called_old() -> None:
+    start = 1000.0 * GENESIS.parameters.epoch_seconds
+    supposed = supposed_clients(GENESIS, 5)
+    assert supposed.epochs_old(GENESIS, start) is None
+    measured = replace(supposed, epoch=Epoch(998))
+    assert measured.epochs_old(GENESIS, start) == 2
+    assert measured.epochs_old(GENESIS, start - 1.0) == 1
 
 
 def test_a_supposed_load_counts_loops_out() -> None:
