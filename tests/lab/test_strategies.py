@@ -298,3 +298,28 @@ def test_where_nothing_arrives_nothing_is_traced() -> None:
 def test_derives_nothing_that_is_given() -> None:
     given = EventParameters(strategy=Strategy.BINOMIAL, batch=7, period_seconds=0.125)
     assert (rule_of(given).batch, rule_of(given).period_seconds) == (7, 0.125)
+
+
+@pytest.mark.parametrize(("fraction", "batch", "spread"), [(0.8, 100, 30.0), (0.5, 200, 50.0)])
+def test_a_binomial_mix_settles_by_its_own_numbers(
+    fraction: float, batch: int, spread: float
+) -> None:
+    """With batch and period given, `mean_delay_seconds` says nothing of how long packets stay."""
+    parameters = StrategiesParameters(
+        strategy=Strategy.BINOMIAL,
+        layers=1,
+        width=1,
+        rate_per_second=100.0,
+        period_seconds=1.0,
+        fraction=fraction,
+        batch=batch,
+        spread=spread,
+        targets=50,
+    )
+    measures = EXPERIMENT.run(parameters, np.random.SeedSequence(8)).measures
+    assert measures["mass"].value > 1.0 - 1e-6
+    assert measures["entropy_bits"].quality is Quality.EXACT
+    unsettled = msgspec.structs.replace(parameters, settle_seconds=1.0)
+    measures = EXPERIMENT.run(unsettled, np.random.SeedSequence(8)).measures
+    assert measures["mass"].value < 1.0 - 1e-6
+    assert measures["entropy_bits"].quality is Quality.APPROXIMATE

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -84,5 +85,11 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_pa
         *("packet", "corrupt"),
     }
     assert set(record["packets"]) >= {"payload", "loop", "drop"}
+    # Kernels of the laboratory's loops are kept compiled where numba is installed, as it is here.
+    kernels = home / ".cache" / "hushmill" / "kernels"
+    if kernels.exists():
+        shutil.rmtree(kernels)
+        kernels.parent.rmdir()
+        kernels.parent.parent.rmdir()
     left = [path for folder in (home, scratch, work) for path in folder.rglob("*")]
     assert left == []

@@ -17,7 +17,7 @@ from experiments.lab.model import (
     described,
 )
 from experiments.lab.sources.event_loop import BINOMIAL, COTTRELL, INDEPENDENT, POOL, TIMED_POOL
-from experiments.lab.sources.strategies import Rule, Strategy, derived
+from experiments.lab.sources.strategies import Rule, Strategy, binomial_held, derived
 from experiments.lab.sources.vector import mix_count, settling_seconds
 from hushmill.errors import ExitCode, UserError
 
@@ -133,13 +133,19 @@ def settling_seconds_of(parameters: EventParameters) -> float:
     if not rule.has_clock:  # a batch takes longer to fill by six standard deviations at most
         round_seconds = (rule.batch + 6.0 * math.sqrt(rule.batch)) / rate
     arrivals = rate * round_seconds if rule.has_clock else float(rule.batch)
+    filling = 0.0  # rounds until a mix that was empty holds what it will hold
+    binomial_stays = 0.0
+    if rule.code == BINOMIAL:
+        held = binomial_held(arrivals, rule)
+        filling = held / arrivals
+        binomial_stays = 1.0 - arrivals / held
     stays = {
         POOL: rule.kept / (rule.kept + arrivals),
         TIMED_POOL: rule.kept / (rule.kept + arrivals),
         COTTRELL: max(1.0 - rule.fraction, rule.kept / (rule.kept + arrivals)),
-        BINOMIAL: 1.0 - min(1.0, arrivals / (2.0 * rate * parameters.mean_delay_seconds)),
+        BINOMIAL: binomial_stays,
     }.get(rule.code, 0.0)
-    rounds = 2.0 + (math.log(LEFT_SHARE) / math.log(stays) if stays > 0.0 else 0.0)
+    rounds = 2.0 + filling + (math.log(LEFT_SHARE) / math.log(stays) if stays > 0.0 else 0.0)
     links = settling_seconds(structs.replace(parameters, mean_delay_seconds=1e-9))
     return parameters.layers * rounds * round_seconds + links
 

@@ -92,6 +92,17 @@ def derived(rule: Rule, arrivals_per_second: float, mean_delay_seconds: float) -
     return Rule(rule.strategy, batch, rule.kept, period, rule.fraction, rule.spread)
 
 
+def binomial_held(arrivals: float, rule: Rule) -> float:
+    """How many a binomial mix holds at a tick in steady state, if `arrivals` come between two:
+    the h of h·f(h) = arrivals."""
+    low, high = 0.0, rule.batch + 10.0 * rule.spread + 2.0 * arrivals / rule.fraction
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        leaving = middle * leaving_probability(middle, rule.batch, rule.fraction, rule.spread)
+        low, high = (middle, high) if leaving < arrivals else (low, middle)
+    return high
+
+
 def _binomial_period(held: float, rule: Rule, batch: int) -> float:
     """Arrivals between two ticks, where the mean held is to be `held`: with h there at a tick and
     f(h) leaving, h·f(h) come in between, and the mean held is h·(1 - f(h)/2)."""

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from experiments.lab.adversaries.tracing_single import mix_entropy
-from experiments.lab.model import DelayLaw, NetworkParameters, described
+from experiments.lab.model import NetworkParameters, described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
 from experiments.lab.sources.vector import (
     require_hops,
@@ -26,10 +26,6 @@ from pki import single_mix_entropy_bits
 class SingleMixParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rate_per_second: Annotated[float, described("Packets a second that come.", gt=0)] = 100.0
     mean_delay_seconds: Annotated[float, described("Mean delay.", gt=0)] = 0.5
-    delay_law: Annotated[
-        DelayLaw,
-        described("Law of the delay. The observer takes every law for the exponential one."),
-    ] = DelayLaw.EXPONENTIAL
     messages: Annotated[
         int, described("Messages of each replicate that count.", ge=1, le=20_000_000)
     ] = 200_000
@@ -41,7 +37,6 @@ def run(parameters: SingleMixParameters, seed: np.random.SeedSequence) -> Outcom
         width=1,
         rate_per_second=parameters.rate_per_second,
         mean_delay_seconds=parameters.mean_delay_seconds,
-        delay_law=parameters.delay_law,
     )
     margin = settled_messages(network)
     messages = parameters.messages + 2 * margin
@@ -49,16 +44,13 @@ def run(parameters: SingleMixParameters, seed: np.random.SeedSequence) -> Outcom
     flows = simulate(network, messages, np.random.default_rng(seed))
     seen, _ = observe(trace_of(flows))
     entropy = mix_entropy(seen, mix=0)[margin : margin + parameters.messages]
-    is_exact = parameters.delay_law is DelayLaw.EXPONENTIAL
     came = np.flatnonzero(seen.kind == Event.ARRIVE)[margin : margin + parameters.messages]
     change = (seen.kind == Event.ARRIVE).astype(np.int64) - (seen.kind == Event.DEPART)
     met = np.cumsum(change)[came] - 1  # who is inside besides the packet that comes
     held = parameters.rate_per_second * parameters.mean_delay_seconds
     return Outcome(
         {
-            "entropy_bits": Measure(
-                float(entropy.mean()), "bits", Quality.EXACT if is_exact else Quality.APPROXIMATE
-            ),
+            "entropy_bits": Measure(float(entropy.mean()), "bits", Quality.EXACT),
             "packets_met": Measure(float(met.mean()), "packets", Quality.SAMPLED),
             "closed_form_bits": Measure(single_mix_entropy_bits(held), "bits", Quality.EXACT),
         }

@@ -23,6 +23,7 @@ from experiments.lab.sources.event_model import (
 )
 from experiments.lab.trace import Event, Flags, Floats, Genre, observe
 
+WHOLE_MASS = 1.0 - 1e-6  # of a target's posterior, below which it is not called exact
 DELAYS_TO_STALL = 10.0  # mean delays a hop, as in the product's longest delay
 
 
@@ -54,7 +55,10 @@ def run(parameters: StrategiesParameters, seed: np.random.SeedSequence) -> Outco
     targets = delivered[np.unique(evenly.astype(np.int64))]
     seen, ends = observe(simulation.trace)
     scores = trace_targets(seen, ends.sent[targets], ends.delivered[targets])
-    measures |= anonymity(scores, quality_of(parameters, scores.quality))
+    quality = quality_of(parameters, scores.quality)
+    if scores.mass.min() < WHOLE_MASS:  # not settled, or stalled: some of a target is still inside
+        quality = Quality.APPROXIMATE
+    measures |= anonymity(scores, quality)
     columns = {
         "entropy_bits": scores.entropy_bits,
         "truth_probability": scores.truth_probability,
