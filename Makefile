@@ -4,9 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
-# Two at a time, and after them, alone, what starts processes: it measures times.
 TESTS := $(BIN)/python -m pytest -q -m "not soak"
-TOGETHER := -n 2 --dist loadgroup --ignore=tests/processes
+# What starts processes measures times, so it runs one after another; the rest takes what the two
+# cores have left, and what it said comes after.
+SUITE = log=$$(mktemp); \
+	nice -n 19 $(TESTS) -n 2 --dist loadgroup --ignore=tests/processes $(ARGS) >$$log 2>&1 & rest=$$!; \
+	trap 'kill $$rest; rm -f $$log; exit 130' INT TERM; \
+	$(TESTS) tests/processes $(ARGS); first=$$?; \
+	wait $$rest; second=$$?; cat $$log; rm -f $$log; test $$first -eq 0 && test $$second -eq 0
 
 .PHONY: demo test check lab oracle bench soak plant lock clean
 
@@ -14,15 +19,13 @@ demo: $(VENV)/.base
 	@$(BIN)/hushmill demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(TESTS) tests/processes $(ARGS)
-	$(TESTS) $(TOGETHER) $(ARGS)
+	@$(SUITE)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(TESTS) tests/processes $(ARGS)
-	$(TESTS) $(TOGETHER) $(ARGS)
+	@$(SUITE)
 
 # The classical reference, in an environment of its own: see docs/spec/packet.md.
 oracle: $(VENV)/.dev
@@ -46,16 +49,16 @@ plant: $(VENV)/.dev
 # The environments follow the lock, and nothing that the lock does not hash is installed.
 $(VENV)/.base: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.lab: requirements-lab.lock $(VENV)/.base
-	@$(PIP) install --require-hashes --only-binary :all: -r requirements-lab.lock
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: -r requirements-lab.lock
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.base
-	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: -r requirements-dev.lock
 	@touch $@
 
 # Needs `uv`; run by whoever changes a dependency.

@@ -66,7 +66,9 @@ def oracle_python() -> Path:
     run = [sys.executable, "-m", "venv", str(FOLDER)]
     subprocess.run(run, check=True)  # noqa: S603 - our own words
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    pip += ["--require-hashes"]
+    # The locks name everything. Left to look for dependencies, pip takes a newer release of one
+    # that is asked for by an extra, and then refuses it for want of a hash.
+    pip += ["--require-hashes", "--no-deps"]
     subprocess.run([*pip, "--only-binary", ":all:", "-r", str(locks[0])], check=True)  # noqa: S603 - our own words
     subprocess.run([*pip, "--no-build-isolation", "-r", str(locks[1])], check=True)  # noqa: S603 - our own words
     built.write_text(wanted, encoding="utf-8")
