@@ -12,6 +12,7 @@ from hushmill.parameters import Parameters
 
 LAYERS_LIMIT = 8
 NODES_LIMIT = 800  # of whose longest descriptors a vote still fits a directory message
+RATE_LIMIT = 1e6  # packets a second of one sender; far above any, so that sums stay finite
 
 
 class Placed(Protocol):
@@ -55,6 +56,9 @@ def check_parameters(parameters: Parameters) -> None:
     for key, value in rates.items():
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"parameters.{key} must not be negative")
+    for key, value in {"payload_rate": parameters.payload_rate, **rates}.items():
+        if value > RATE_LIMIT:
+            raise ValueError(f"parameters.{key} must be at most {RATE_LIMIT:,.0f} a second")
     if not 1 <= parameters.layers <= LAYERS_LIMIT:
         raise ValueError(f"parameters.layers must be 1 to {LAYERS_LIMIT}")
     if not 256 <= parameters.payload_bytes <= 65536:

@@ -67,6 +67,8 @@ def test_says_how_the_client_is() -> None:
         "Your messages: 2 queued.",
     ]
     assert "1.02 GB" in lines[-1]
+    older = {key: value for key, value in status.items() if key != "anonymity"}
+    assert list(status_lines(older)) == lines  # a daemon that was started before an update
     for change, says in (
         ({"link_refused": True}, "refused your account"),
         ({"link_up": False}, "Not connected"),

@@ -146,6 +146,9 @@ def test_delivery_time_is_the_law_of_the_sum() -> None:
     drawn = sum(rng.exponential(wait, 200_000) for wait in waits)
     assert quantile_seconds(waits, 0.9) == pytest.approx(float(np.quantile(drawn, 0.9)), rel=0.01)
     assert share_within(waits, 0.0) == pytest.approx(0)
+    # A wait that is nothing beside another costs no work, and leaves the time as it is.
+    for short in (1e-300, 1e-6):
+        assert quantile_seconds([short, 1.0, short], 0.9) == pytest.approx(math.log(10), abs=1e-5)
 
 
 def test_the_command_gives_json_and_words(network_file: Path) -> None:
@@ -165,6 +168,9 @@ def test_the_command_says_what_to_give(network_file: Path, tmp_path: Path) -> No
     assert "Give --document FILE" in asked.output
     assert "--clients N or --load" in asked.output
     assert run(network_file, "--clients", 3, "--load", 3).exit_code == ExitCode.USAGE
+    for option in ("--clients", "--load"):
+        assert run(network_file, option, 2**40 + 1).exit_code == ExitCode.USAGE
+        assert run(network_file, option, 2**40).exit_code == 0
     assert run(network_file, "--clients", -3).exit_code == ExitCode.USAGE
     assert run(tmp_path / "absent", "--clients", 3).exit_code == ExitCode.NOT_FOUND
     assert run(network_file, "--document", tmp_path / "absent").exit_code == ExitCode.NOT_FOUND

@@ -153,6 +153,8 @@ def test_refuses_five_authorities() -> None:
         (msgspec.structs.replace(PARAMETERS, delay_mean_seconds=0.0), "delay_mean_seconds"),
         (msgspec.structs.replace(PARAMETERS, delay_mean_seconds=float("inf")), "delay_mean"),
         (msgspec.structs.replace(PARAMETERS, loop_rate=-1.0), "loop_rate"),
+        (msgspec.structs.replace(PARAMETERS, payload_rate=1.7e308), "payload_rate must be at most"),
+        (msgspec.structs.replace(PARAMETERS, mix_loop_rate=1.7e308), "mix_loop_rate must be at"),
         (msgspec.structs.replace(PARAMETERS, layers=0), "layers"),
         (msgspec.structs.replace(PARAMETERS, payload_bytes=10), "payload_bytes"),
     ],
