@@ -160,7 +160,7 @@ def test_kill_9_loses_nothing_that_was_told_and_brings_nothing_back(
                 alice.owner.link.send([alice.frame(handed[deposit])])
                 deletions.append((alice.sequence, deposit))
                 asked.add(deposit)
-            loop.run_for(0.03 * (kill % 3))
+            loop.run_for(0.06 * kill)  # before, in the midst of and after the ticks that answer
             kill_9(process)
             loop.run_for(0.1)
             note()
