@@ -117,7 +117,8 @@ def test_names_the_exit_code_and_what_to_do(running: Person) -> None:
     expired = running.run("add", "Cleo", invitation_of_ben(age_seconds=8 * 86400).text())
     assert expired.returncode == ExitCode.SECURITY_STOP
     assert "Ask for a new one" in expired.stderr
-    mistyped = running.run("add", "Cleo", invitation[:-1] + "A")
+    wrong = "B" if invitation.endswith("A") else "A"
+    mistyped = running.run("add", "Cleo", invitation[:-1] + wrong)
     assert mistyped.returncode == ExitCode.USAGE
     late = running.run("send", "Ben", "several", "words", "--wait", "0.2", "--json")
     assert late.returncode == ExitCode.TIMEOUT
