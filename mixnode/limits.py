@@ -11,6 +11,7 @@ TAG_BYTES = 94  # measured: one 16-byte tag in a Python set, with its share of t
 HELD_OVERHEAD_BYTES = 600  # a held packet's objects, its places in the heap and in its link's list
 KEYS_AT_ONCE = 2  # the current key, and its neighbour around a boundary
 TICK_SECONDS = 0.005
+INTAKE_BYTES = 16 * 2**20  # half a second of what a core can open; less of a small budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class MixLimits:
     def held_bytes(self) -> int:
         """What is left of the budget for held packets."""
         return self.budget_bytes - self.tags_bytes(self.tags_per_key)
+
+    @staticmethod
+    def intake_bytes(budget_bytes: int) -> int:
+        """What packets that wait to be opened may take of a node's whole budget."""
+        return min(INTAKE_BYTES, budget_bytes // 16)
 
     @staticmethod
     def tags_bytes(tags_per_key: int) -> int:

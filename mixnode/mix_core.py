@@ -131,6 +131,7 @@ class MixCore:
     def _arrive(self, event: Arrived, now: float) -> Drop | None:
         """Why the packet is dropped; None when it waits or was a loop of our own."""
         unwrapped = event.unwrapped
+        came = now if event.at is None else event.at
         sources = self._neighbours.before | self._earlier_neighbours.before
         if event.source not in sources:
             return Drop.NO_ROUTE
@@ -144,10 +145,10 @@ class MixCore:
                     return Drop.DELAY
                 if next_node not in self._neighbours.after | self._earlier_neighbours.after:
                     return Drop.NO_ROUTE
-                content, due = SendPacket(next_node, packet), now + delay_seconds
+                content, due = SendPacket(next_node, packet), came + delay_seconds
             case Deliver(payload):
                 content = DeliverPayload(payload) if self._role == "provider" else None
-                due = now
+                due = came
             case _:
                 assert_never(unwrapped.instruction)
         refused = self._table(unwrapped.epoch).admit(unwrapped.tag, event.source, len(sources))

@@ -82,6 +82,7 @@ class LocalNetwork:
                 host=HOST,
                 port=node.port,
                 client_port=node.client_port,
+                workers=0,  # many nodes share this machine
             )
             for node in plan.nodes
         ]

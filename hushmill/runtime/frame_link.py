@@ -25,6 +25,7 @@ from hushmill.runtime.tls import exporter_of, peer_hash_of
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
+    from twisted.protocols.tls import TLSMemoryBIOProtocol
 
     from hushmill.runtime.tls import FrameTls
 
@@ -138,7 +139,7 @@ class FrameLink(Protocol):
             return
         sent = 0
         while sent < len(frames) and not self._is_paused:
-            self._tls.write_frames(frames[sent : sent + FRAMES_A_WRITE])
+            self._frame_tls.write_frames(frames[sent : sent + FRAMES_A_WRITE])
             sent += FRAMES_A_WRITE
         rest = frames[sent:]
         room = self._limits.unsent_bytes // self._frame_bytes - len(self._unsent)
@@ -175,7 +176,7 @@ class FrameLink(Protocol):
     # What Twisted calls.
 
     def connectionMade(self) -> None:  # noqa: N802
-        self._tls.read_at_once(self._limits.read_bytes)
+        self._frame_tls.read_at_once(self._limits.read_bytes)
         self._set_timer("handshake", self._limits.handshake_seconds)
 
     def handshakeCompleted(self) -> None:  # noqa: N802
@@ -232,7 +233,7 @@ class FrameLink(Protocol):
         self._clear_timer("stall")
         while self._unsent and not self._is_paused:
             count = min(FRAMES_A_WRITE, len(self._unsent))
-            self._tls.write_frames([self._unsent.popleft() for _ in range(count)])
+            self._frame_tls.write_frames([self._unsent.popleft() for _ in range(count)])
 
     def stopProducing(self) -> None:  # noqa: N802
         self._is_paused = True  # the transport is gone; connectionLost follows
@@ -288,7 +289,11 @@ class FrameLink(Protocol):
         self._refuse(Drop.HANDSHAKE if name == "handshake" else Drop.DEADLINE)
 
     @property
-    def _tls(self) -> "FrameTls":
+    def _tls(self) -> "TLSMemoryBIOProtocol":
+        return self._frame_tls
+
+    @property
+    def _frame_tls(self) -> "FrameTls":
         return cast("FrameTls", self.transport)
 
     @property

@@ -166,7 +166,7 @@ class FrameTls(TLSMemoryBIOProtocol):
 
     def read_at_once(self, size: int) -> None:
         """From now on one read of the socket takes at most `size` bytes."""
-        self.transport.bufferSize = size
+        cast("Any", self.transport).bufferSize = size
 
     def write_frames(self, frames: Sequence[bytes]) -> None:
         """Every frame as a record of its own, and all records to the transport as one write: a
@@ -182,7 +182,7 @@ class FrameTls(TLSMemoryBIOProtocol):
             # A memory BIO always takes a record, so this session is broken: as Twisted's own write.
             self._tlsShutdownFinished(Failure())  # type: ignore[no-untyped-call]
             return
-        self.transport.write(records)
+        cast("Any", self.transport).write(records)
 
 
 class FrameTlsFactory(TLSMemoryBIOFactory):
