@@ -1,6 +1,6 @@
 """The memory that a node shares with one of its unwrap workers: slots in a ring, one a packet.
 
-Spec: docs/spec/mixing.md (Unwrap workers). The node fills the next slots with jobs and tells the
+Spec: docs/spec/mixing.md (Workers). The node fills the next slots with jobs and tells the
 worker how many; the worker writes each answer into the slot where its job stood and tells the node
 how many are done, in the same order. Both are told by the value of an eventfd (eventfd(2)), whose
 system call also orders what either has written to the memory. Nothing is pickled, and no length is

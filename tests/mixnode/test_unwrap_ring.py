@@ -1,6 +1,6 @@
 """The memory between a node and its unwrap workers, both ends in one process.
 
-Spec: docs/spec/mixing.md (Unwrap workers)."""
+Spec: docs/spec/mixing.md (Workers)."""
 
 import os
 from collections.abc import Iterator
