@@ -31,7 +31,7 @@ from hushmill.runtime import (
     parse_configuration,
     read_secret,
 )
-from mixnode.limits import MixLimits
+from mixnode.limits import TAGS_PER_KEY, MixLimits
 from pki import (
     NETWORK_FILE,
     Genesis,
@@ -58,7 +58,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
     budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
-    replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = 1_200_000
+    replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = TAGS_PER_KEY
 
     def limits(self) -> MixLimits:
         """Raises UserError when the tags leave no room for packets."""
