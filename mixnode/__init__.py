@@ -18,7 +18,6 @@ from mixnode.events import (
     SendPacket,
     TagsSynced,
 )
-from mixnode.frames import open_frame
 from mixnode.key_schedule import KeySchedule
 from mixnode.limits import MixLimits
 from mixnode.mix_core import MixCore
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         PUBLIC_FILE,
         NodeDirectory,
         NodeSettings,
+        Workers,
         create_node_directory,
         install_network,
         open_node_directory,
@@ -61,10 +61,10 @@ __all__ = [
     "PlainMix",
     "SendPacket",
     "TagsSynced",
+    "Workers",
     "check_node",
     "create_node_directory",
     "install_network",
-    "open_frame",
     "open_node_directory",
     "read_status",
     "run_node",
@@ -81,6 +81,7 @@ _HOMES = {
     "NodeStatus": "status_file",
     "PlainMix": "extension",
     "check_node": "checks",
+    "Workers": "node_directory",
     "create_node_directory": "node_directory",
     "install_network": "node_directory",
     "open_node_directory": "node_directory",

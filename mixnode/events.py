@@ -14,10 +14,12 @@ from pki import Consensus
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A packet came over the pinned link of `source` and its MAC held."""
+    """A packet came over the pinned link of `source` and its MAC held. `at` is when its frame was
+    there, in Unix seconds, since opening it may have taken a while; None is now."""
 
     source: NodeNumber
     unwrapped: Unwrapped
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

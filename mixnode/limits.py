@@ -12,6 +12,7 @@ HELD_OVERHEAD_BYTES = 600  # a held packet's objects, its places in the heap and
 KEYS_AT_ONCE = 2  # the current key, and its neighbour around a boundary
 TICK_SECONDS = 0.005
 TAGS_PER_KEY = 6_000_000  # 1,500 packets a second for an hour, and a tenth
+INTAKE_BYTES = 16 * 2**20  # half a second of what a core can open; less of a small budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class MixLimits:
     def held_bytes(self) -> int:
         """What is left of the budget for held packets."""
         return self.budget_bytes - self.tags_bytes(self.tags_per_key)
+
+    @staticmethod
+    def intake_bytes(budget_bytes: int) -> int:
+        """What packets that wait to be opened may take of a node's whole budget."""
+        return min(INTAKE_BYTES, budget_bytes // 16)
 
     @staticmethod
     def tags_bytes(tags_per_key: int) -> int:

@@ -4,7 +4,7 @@ Spec: docs/spec/mixing.md (Neighbours), docs/spec/link.md. Pins come from the co
 nowhere else; before one is known nobody is welcome.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hushmill.drops import Drop
@@ -34,7 +34,7 @@ class _Address:
 
 
 class NodeLinks:
-    """`on_frames` gets the sender's number with each read's frames, `on_drop` counts."""
+    """`on_packets` gets the sender's number with each read's packets, `on_drop` counts."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class NodeLinks:
         node: NodeNumber,
         identity: LinkIdentity,
         packet_bytes: int,
-        on_frames: Callable[[NodeNumber, list[bytes]], None],
+        on_packets: Callable[[NodeNumber, list[Packet]], None],
         on_drop: Callable[[Drop, int], None],
     ) -> None:
         self._reactor = reactor
         self._node = node
         self._identity = identity
         self._frames = NodeFrames(packet_bytes)
-        self._on_frames = on_frames
+        self._on_packets = on_packets
         self._on_drop = on_drop
         self._welcome: dict[KeyHash, NodeNumber] = {}
         self._connectors: dict[NodeNumber, tuple[_Address, Connector]] = {}
@@ -103,13 +103,13 @@ class NodeLinks:
             if number not in self._connectors:
                 self._connectors[number] = (address, self._connect(address))
 
-    def send(self, to: NodeNumber, packet: Packet) -> None:
-        """One frame; Twisted gathers all of one turn of the reactor into one write a connection."""
+    def send(self, to: NodeNumber, packets: Sequence[Packet]) -> None:
+        """A frame each, in one write."""
         found = self._connectors.get(to)
         if found is None:
-            self._on_drop(Drop.LINK_DOWN, 1)
+            self._on_drop(Drop.LINK_DOWN, len(packets))
         else:
-            found[1].send([self._frames.encode(Relay(packet.raw))])
+            found[1].send([self._frames.encode(Relay(packet.raw)) for packet in packets])
 
     def stop(self) -> None:
         if self._listener is not None:
@@ -139,7 +139,11 @@ class NodeLinks:
         if source is None:  # the consensus changed while the link is being closed
             self._on_drop(Drop.NO_ROUTE, len(frames))
             return
-        self._on_frames(source, frames)
+        packets: list[Packet] = []
+        try:
+            packets.extend(Packet(self._frames.decode(frame).packet) for frame in frames)
+        finally:  # what came before a frame that ends the link is not at fault
+            self._on_packets(source, packets)
 
     def _unexpected(self, link: FrameLink, frames: list[bytes]) -> None:
         """Packets go one way: a node that answers on such a link is at fault."""

@@ -13,6 +13,7 @@ Mixes and providers have the same. Spec: docs/spec/mixing.md (Directory of a nod
 """
 
 import fcntl
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from hushmill.runtime import (
     parse_configuration,
     read_secret,
 )
-from mixnode.limits import TAGS_PER_KEY, MixLimits
+from mixnode.limits import HELD_OVERHEAD_BYTES, TAGS_PER_KEY, MixLimits
 from pki import (
     NETWORK_FILE,
     Genesis,
@@ -50,19 +51,24 @@ KEYS_FOLDER = "keys"
 DIRECTORY_STATE_FILE = "directory.state"
 LOCK_FILE = "node.lock"
 SIGNING_KEY_BYTES = 64
+WORKERS_LIMIT = 64
+Workers = Literal["per_core"] | int
 
 
 class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`listen` is the address of this machine to listen on. `budget_mib` covers held packets and
-    replay tags; `replay_tags` is how many tags each of two keys may have."""
+    """`listen` is the address of this machine to listen on. `budget_mib` covers packets and replay
+    tags; `replay_tags` is how many tags each of two keys may have. `workers` is how many
+    processes open packets: one a core, or a number; with 0 the node's one process does it."""
 
     listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
     budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = TAGS_PER_KEY
+    workers: Literal["per_core"] | Annotated[int, msgspec.Meta(ge=0, le=WORKERS_LIMIT)] = "per_core"
 
     def limits(self) -> MixLimits:
         """Raises UserError when the tags leave no room for packets."""
         budget = self.budget_mib * 2**20
+        budget -= MixLimits.intake_bytes(budget)
         if budget <= MixLimits.tags_bytes(self.replay_tags):
             raise UserError(
                 f"{SETTINGS_FILE}: budget_mib = {self.budget_mib} does not cover "
@@ -70,6 +76,17 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
                 ExitCode.CONFIGURATION,
             )
         return MixLimits(budget_bytes=budget, tags_per_key=self.replay_tags)
+
+    def intake_packets(self, packet_bytes: int) -> int:
+        """How many packets may wait to be opened."""
+        room = MixLimits.intake_bytes(self.budget_mib * 2**20)
+        return room // (packet_bytes + HELD_OVERHEAD_BYTES)
+
+    def worker_count(self) -> int:
+        """How many processes open packets: by the cores that this process may use."""
+        if self.workers == "per_core":
+            return min(len(os.sched_getaffinity(0)), WORKERS_LIMIT)
+        return self.workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,8 @@ def create_node_directory(
     port: int,
     client_port: int = 0,
     listen: str | None = None,
+    workers: Workers = "per_core",
+    replay_tags: int = TAGS_PER_KEY,
 ) -> GenesisNode:
     """The node's entry for the genesis; its secrets and settings are now in `path`.
 
@@ -117,7 +136,7 @@ def create_node_directory(
             "layer.",
             ExitCode.CONFIGURATION,
         )
-    settings = _settings_text(listen or host)
+    settings = _settings_text(listen or host, workers, replay_tags)
     make_private_folder(path)
     signing_key = SigningKey.generate()
     identity = LinkIdentity.load_or_create(path / LINK_KEY_FILE)
@@ -225,15 +244,17 @@ def _entry(genesis: Genesis, signing_key: SigningKey, identity: LinkIdentity) ->
     )
 
 
-def _settings_text(listen: str) -> bytes:
+def _settings_text(listen: str, workers: Workers, replay_tags: int) -> bytes:
     """Raises UserError when `listen` is not an address."""
-    defaults = NodeSettings(listen=listen)
+    defaults = NodeSettings(listen=listen, workers=workers, replay_tags=replay_tags)
     text = (
         "# The address of this machine to listen on; the port stands in network.toml.\n"
         f'listen = "{defaults.listen}"\n'
         "# Memory for held packets and replay tags together, and the tags a key may have.\n"
         f"budget_mib = {defaults.budget_mib}\n"
         f"replay_tags = {defaults.replay_tags}\n"
+        '# Processes that open packets: "per_core", or a number; 0 on a small shared machine.\n'
+        f"workers = {json.dumps(workers)}\n"
     ).encode()
     parse_configuration(text, NodeSettings, f"{SETTINGS_FILE} (listen, or host)")
     return text

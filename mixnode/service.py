@@ -1,7 +1,7 @@
 """A running node: its core on the reactor, its links, its keys on disk, the directory.
 
-Spec: docs/spec/mixing.md. The way of a frame: `NodeLinks` → `_received` (unwrap) → the core →
-`_perform`: tags to the disk thread, packets to the links.
+Spec: docs/spec/mixing.md. The way of a packet is in `hot_path.py`; here is what it is wired to, and
+what comes round: documents, keys, status.
 """
 
 import logging
@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hushmill.drops import Drop
-from hushmill.errors import ExitCode, PeerError, UserError
-from hushmill.identifiers import Epoch, NodeNumber
-from hushmill.packet import Deliver, Forward, Instruction, packet_format
+from hushmill.errors import ExitCode, UserError
+from hushmill.identifiers import Epoch
+from hushmill.packet import packet_format
 from hushmill.parameters import Parameters
 from hushmill.runtime import (
-    Driver,
     Reactor,
     SystemRandomness,
     notify_ready,
@@ -24,17 +23,9 @@ from hushmill.runtime import (
     wall_clock_error,
 )
 from mixnode.disk_work import DiskWork, MakeKeys
-from mixnode.events import (
-    Arrived,
-    ConsensusChanged,
-    DeliverPayload,
-    EraseKeys,
-    LogTags,
-    SendPacket,
-    TagsSynced,
-)
+from mixnode.events import ConsensusChanged, TagsSynced
 from mixnode.extension import NodeExtension
-from mixnode.frames import open_frame, packet_in
+from mixnode.hot_path import HotPath
 from mixnode.key_schedule import KeySchedule
 from mixnode.links import NodeLinks
 from mixnode.mix_core import MixCore
@@ -75,7 +66,6 @@ class NodeService:
         self.directory = directory
         self.packet_format = packet_format(parameters)
         self.consensus: Consensus | None = None
-        self.sending_for = 0
         self._reactor = reactor
         self._extension = extension
         self._epoch_seconds = parameters.epoch_seconds
@@ -97,15 +87,31 @@ class NodeService:
             known_tags=self._keys.take_restored(),
             silent_epochs=self._keys.destroyed,
         )
-        self._driver = Driver(extension.core(self.mix), self._perform, reactor)
         self._disk = DiskWork(reactor, self._keys, self._synced, _stop_for_disk)
         self._links = NodeLinks(
             reactor,
             directory.number,
             directory.identity,
             self.packet_format.geometry.packet_bytes,
-            self._received,
+            lambda source, packets: self._path.received(source, packets),
             self._count_drops,
+        )
+        self._trace = TraceFile(trace, directory.number) if trace is not None else None
+        self._path = HotPath(
+            reactor,
+            self.packet_format,
+            directory.number,
+            directory.entry.role == "provider",
+            directory.settings.worker_count(),
+            directory.settings.intake_packets(self.packet_format.geometry.packet_bytes),
+            self._keys,
+            self._schedule,
+            extension.core(self.mix),
+            self.mix.counters,
+            self._links.send,
+            self._disk.submit,
+            extension.perform,
+            self._trace,
         )
         self._directory_client = DirectoryClient(
             reactor,
@@ -117,12 +123,11 @@ class NodeService:
             on_document=extension.document_accepted,
         )
         self._status = StatusWriter(directory.path)
-        self._trace = TraceFile(trace, directory.number) if trace is not None else None
 
     def start(self) -> None:
         """Listens, and asks the directory; `ready` is said once both have come to something."""
         self._links.listen(self.directory.settings.listen, self.directory.entry.port)
-        self._driver.start()
+        self._path.driver.start()
         self._directory_client.start()
         self._look_after_keys()
         self._say_status()
@@ -130,62 +135,23 @@ class NodeService:
 
     def receive(self, event: object) -> None:
         """An event for the core, from an extension."""
-        self._driver.receive(event)
+        self._path.driver.receive(event)
 
-    # -- packets
+    @property
+    def sending_for(self) -> int:
+        return self._path.sending_for
 
-    def _received(self, source: NodeNumber, frames: list[bytes]) -> None:
-        """The frames of one read. PeerError(FRAME) passes: the carrier is at fault."""
-        keys = self._keys.by_low_byte(self._schedule.accepted(now()))
-        for frame in frames:
-            try:
-                unwrapped = open_frame(frame, self.packet_format, keys)
-            except PeerError as error:
-                if error.reason is Drop.FRAME:
-                    raise
-                self._count_drops(error.reason, 1)
-                if self._trace is not None:
-                    self._trace.arrived(source, "drop", packet_in(frame))
-                continue
-            counted = self.mix.counters.drops.total()
-            self._driver.receive(Arrived(source, unwrapped))
-            if self._trace is not None:
-                refused = self.mix.counters.drops.total() > counted  # as a replay, say
-                content = None if refused else unwrapped.instruction
-                self._trace_arrival(self._trace, source, packet_in(frame), content)
+    @sending_for.setter
+    def sending_for(self, client: int) -> None:
+        self._path.sending_for = client
 
-    def _perform(self, effect: object) -> None:
-        match effect:
-            case SendPacket(to, packet, kind):
-                self._links.send(to, packet)
-                if self._trace is not None:
-                    row_kind = "entry" if self.sending_for else kind
-                    self._trace.left(to, row_kind, packet.raw, self.sending_for)
-            case LogTags() | EraseKeys():
-                self._disk.submit(effect)
-            case DeliverPayload():
-                raise TypeError("a payload is delivered inside the provider's core")
-            case _:
-                self._extension.perform(effect)
+    # -- the disk
 
     def _synced(self, batch: int) -> None:
-        self._driver.receive(TagsSynced(batch))
+        self._path.driver.receive(TagsSynced(batch))
 
     def _count_drops(self, reason: Drop, number: int) -> None:
         self.mix.counters.drops[reason] += number
-
-    def _trace_arrival(
-        self, trace: TraceFile, source: NodeNumber, packet: bytes, taken: Instruction | None
-    ) -> None:
-        """`taken` is what the node will do with the packet; None if it has refused it."""
-        match taken:
-            case Forward():
-                trace.arrived(source, "relay", packet, taken.packet.raw)
-            case Deliver():
-                is_provider = self.directory.entry.role == "provider"
-                trace.arrived(source, "deliver" if is_provider else "loop_end", packet)
-            case None:
-                trace.arrived(source, "drop", packet)
 
     # -- the directory
 
@@ -194,7 +160,7 @@ class NodeService:
         is_first = self.consensus is None
         self.consensus = consensus
         self._links.follow(consensus)
-        self._driver.receive(ConsensusChanged(consensus, epoch))
+        self._path.driver.receive(ConsensusChanged(consensus, epoch))
         if is_first:
             self._extension.started(self)
             notify_ready()
@@ -221,6 +187,7 @@ class NodeService:
 
     def _say_status(self) -> None:
         check_clock(wall_clock_error(), self.directory.genesis.parameters)
+        self._path.follow_keys()
         known = self.consensus
         is_served = known is not None and self._schedule.current(now()) <= last_served(known.epoch)
         status = NodeStatus(
@@ -236,7 +203,7 @@ class NodeService:
 
     def _stop(self) -> None:
         """SIGTERM: what is held is dropped; keys and synced tags stay for the next start."""
-        self._driver.stop()
+        self._path.stop()
         self._directory_client.stop()
         self._links.stop()
         self._extension.stopped()

@@ -14,7 +14,7 @@ import msgspec
 
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import atomic_write, load_configuration
-from mixnode import NodeDirectory, check_node, create_node_directory
+from mixnode import NodeDirectory, Workers, check_node, create_node_directory
 from pki import GenesisNode
 from provider.limits import Limits
 from provider.store import MailboxStore, open_mailbox_store
@@ -57,6 +57,7 @@ def create_provider_directory(
     client_port: int,
     listen: str | None = None,
     code: bytes | None = None,
+    workers: Workers = "per_core",
 ) -> GenesisNode:
     """The provider's entry for the genesis; secrets and settings are now in `path`.
 
@@ -73,6 +74,7 @@ def create_provider_directory(
         port=port,
         client_port=client_port,
         listen=listen,
+        workers=workers,
     )
     atomic_write(path / SETTINGS_FILE, _settings_text(code))
     return entry

@@ -13,8 +13,10 @@ from hushmill.packet.route import (
     Route,
     Unwrapped,
 )
+from hushmill.packet.wrapping import MICROSECONDS
 
 __all__ = [
+    "MICROSECONDS",
     "Deliver",
     "Deposit",
     "Forward",

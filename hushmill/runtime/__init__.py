@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hushmill.runtime.clock import AnchoredClock, catch_up, monotonic, now, wall_clock_error
     from hushmill.runtime.configuration import load_configuration, parse_configuration
     from hushmill.runtime.connector import Connector
+    from hushmill.runtime.descriptor_reader import DescriptorReader
     from hushmill.runtime.driver import Driver
     from hushmill.runtime.files import (
         atomic_write,
@@ -43,6 +44,7 @@ __all__ = [
     "Backoff",
     "Connector",
     "DelayedCall",
+    "DescriptorReader",
     "Driver",
     "FieldFormatter",
     "FrameLink",
@@ -85,6 +87,7 @@ _NAMES_BY_MODULE = {
     "clock": ("AnchoredClock", "catch_up", "monotonic", "now", "wall_clock_error"),
     "configuration": ("load_configuration", "parse_configuration"),
     "connector": ("Connector",),
+    "descriptor_reader": ("DescriptorReader",),
     "driver": ("Driver",),
     "files": (
         "atomic_write",

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from OpenSSL import SSL
     from twisted.protocols.tls import TLSMemoryBIOProtocol
 
+    from hushmill.runtime.tls import FrameTls
+
+FRAMES_A_WRITE = 64  # then the transport may say that it is full
+NODE_READ_BYTES = 1 << 18  # nodes have few links with much on them: many frames a system call
+
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:
@@ -34,7 +39,8 @@ class LinkLimits:
 
     `idle` runs from the handshake or the last whole frame to the next one, so bytes that trickle
     do not move it; `frame` runs from the first byte of a frame to its last. `stall` is how long
-    the peer may take nothing of what waits for it, `unsent_bytes` how much may wait.
+    the peer may take nothing of what waits for it, `unsent_bytes` how much may wait. `read_bytes`
+    is what one read of the socket takes at most, and how much waits in the transport beside that.
     """
 
     idle_seconds: float | None
@@ -43,13 +49,14 @@ class LinkLimits:
     stall_seconds: float = 30.0
     close_seconds: float = 5.0
     unsent_bytes: int = 4 << 20
+    read_bytes: int = 1 << 16
 
 
 def accepting_limits(link_class: LinkClass) -> LinkLimits:
     """The limits of a listener's links."""
     match link_class:
         case LinkClass.NODE:  # pinned peers with a Poisson flow, thin in a large network
-            return LinkLimits(idle_seconds=900.0)
+            return LinkLimits(idle_seconds=900.0, read_bytes=NODE_READ_BYTES)
         case LinkClass.CLIENT:  # a client sends all the time
             return LinkLimits(idle_seconds=120.0)
         case LinkClass.DIRECTORY:  # anybody; `allow_idle` for authorities
@@ -60,7 +67,9 @@ def connecting_limits(link_class: LinkClass) -> LinkLimits:
     """The limits of a connector's links. Where nothing need ever come back, TCP's own timeout
     finds a peer who is gone."""
     match link_class:
-        case LinkClass.NODE | LinkClass.DIRECTORY:
+        case LinkClass.NODE:
+            return LinkLimits(idle_seconds=None, read_bytes=NODE_READ_BYTES)
+        case LinkClass.DIRECTORY:
             return LinkLimits(idle_seconds=None)
         case LinkClass.CLIENT:  # each frame is answered by one
             return LinkLimits(idle_seconds=120.0)
@@ -128,17 +137,15 @@ class FrameLink(Protocol):
         if not self._is_up:
             self._handlers.on_drop(Drop.LINK_DOWN, len(frames))
             return
-        room = self._limits.unsent_bytes // self._frame_bytes
-        refused = 0
-        for frame in frames:
-            if not self._is_paused:
-                self._tls.write(frame)
-            elif len(self._unsent) < room:
-                self._unsent.append(frame)
-            else:
-                refused += 1
-        if refused:
-            self._handlers.on_drop(Drop.OVERFLOW, refused)
+        sent = 0
+        while sent < len(frames) and not self._is_paused:
+            self._frame_tls.write_frames(frames[sent : sent + FRAMES_A_WRITE])
+            sent += FRAMES_A_WRITE
+        rest = frames[sent:]
+        room = self._limits.unsent_bytes // self._frame_bytes - len(self._unsent)
+        self._unsent.extend(rest[:room])
+        if len(rest) > room:
+            self._handlers.on_drop(Drop.OVERFLOW, len(rest) - room)
 
     def exporter(self) -> bytes:
         """32 bytes bound to this TLS session, the same at both ends."""
@@ -169,6 +176,7 @@ class FrameLink(Protocol):
     # What Twisted calls.
 
     def connectionMade(self) -> None:  # noqa: N802
+        self._frame_tls.read_at_once(self._limits.read_bytes)
         self._set_timer("handshake", self._limits.handshake_seconds)
 
     def handshakeCompleted(self) -> None:  # noqa: N802
@@ -200,10 +208,13 @@ class FrameLink(Protocol):
         if count == 0:
             self._expect_rest(rest)
             return
-        data = b"".join(self._received)
         size = self._frame_bytes
-        frames = [data[start : start + size] for start in range(0, count * size, size)]
-        self._received = [data[count * size :]] if rest else []
+        if all(len(record) == size for record in self._received):  # as honest peers send them
+            frames, self._received = self._received, []
+        else:
+            data = b"".join(self._received)
+            frames = [data[start : start + size] for start in range(0, count * size, size)]
+            self._received = [data[count * size :]] if rest else []
         self._received_bytes = rest
         self._clear_timer("frame")
         self._expect_rest(rest)
@@ -221,7 +232,8 @@ class FrameLink(Protocol):
         self._is_paused = False
         self._clear_timer("stall")
         while self._unsent and not self._is_paused:
-            self._tls.write(self._unsent.popleft())
+            count = min(FRAMES_A_WRITE, len(self._unsent))
+            self._frame_tls.write_frames([self._unsent.popleft() for _ in range(count)])
 
     def stopProducing(self) -> None:  # noqa: N802
         self._is_paused = True  # the transport is gone; connectionLost follows
@@ -278,7 +290,11 @@ class FrameLink(Protocol):
 
     @property
     def _tls(self) -> "TLSMemoryBIOProtocol":
-        return cast("TLSMemoryBIOProtocol", self.transport)
+        return self._frame_tls
+
+    @property
+    def _frame_tls(self) -> "FrameTls":
+        return cast("FrameTls", self.transport)
 
     @property
     def _session(self) -> "SSL.Connection":

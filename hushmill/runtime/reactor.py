@@ -56,6 +56,10 @@ class Reactor(Scheduler, Protocol):
         self, address: str, factory: object, backlog: int = 50, mode: int = 0o666
     ) -> Port: ...
 
+    def addReader(self, reader: object) -> None: ...  # noqa: N802
+
+    def removeReader(self, reader: object) -> None: ...  # noqa: N802
+
     def addSystemEventTrigger(  # noqa: N802
         self,
         phase: str,

@@ -49,7 +49,9 @@ MIX, SECOND, THIRD, ENTRY, OTHER = (NodeNumber(number) for number in (1, 2, 3, 8
 class MixNetwork:
     """`identities` are the link keys of the nodes that the test plays."""
 
-    def __init__(self, folder: Path, loop: Loop, parameters: Parameters = PARAMETERS) -> None:
+    def __init__(
+        self, folder: Path, loop: Loop, parameters: Parameters = PARAMETERS, workers: int = 0
+    ) -> None:
         self.folder = folder / "mix"
         self.loop = loop
         self.format = packet_format(parameters)
@@ -64,7 +66,7 @@ class MixNetwork:
         self._second_port = _free_port()
         self._frames = NodeFrames(self.format.geometry.packet_bytes)
         self.secrets: dict[tuple[NodeNumber, Epoch], KemSecret] = {}
-        self.genesis = self._genesis(parameters)
+        self.genesis = self._genesis(parameters, workers)
         install_network(self.folder, write_genesis(self.genesis))
         self.publish()
 
@@ -172,7 +174,7 @@ class MixNetwork:
         assert keeper.accept(codec.encode(SignedConsensus(body, shares)), now())
         (self.folder / "directory.state").write_bytes(keeper.state())
 
-    def _genesis(self, parameters: Parameters) -> Genesis:
+    def _genesis(self, parameters: Parameters, workers: int) -> Genesis:
         mix = create_node_directory(
             self.folder,
             number=MIX,
@@ -182,6 +184,7 @@ class MixNetwork:
             layer=1,
             host="127.0.0.1",
             port=self.port,
+            workers=workers,
         )
         self.mix_pin = KeyHash(mix.key_hash)
         others = [

@@ -215,6 +215,7 @@ class ProviderNetwork:
             port=self.port,
             client_port=self.client_port,
             code=CODE,
+            workers=0,
         )
         self.pin = KeyHash(provider.key_hash)
         others = [
