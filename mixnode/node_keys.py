@@ -7,7 +7,7 @@ touches files blocks, and an OSError from them is the end of the process.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -80,7 +80,7 @@ class NodeKeys:
                 if epoch not in self._keys:
                     self._make_one(epoch)
 
-    def log(self, epoch: Epoch, tags: tuple[ReplayTag, ...]) -> None:
+    def log(self, epoch: Epoch, tags: Sequence[ReplayTag]) -> None:
         """Returns when `tags` are on disk, or at once when the key is gone: nothing can be
         replayed to it."""
         with self._lock:
