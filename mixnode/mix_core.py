@@ -33,11 +33,11 @@ from mixnode.events import (
 )
 from mixnode.held import HeldPackets
 from mixnode.key_schedule import KeySchedule
-from mixnode.limits import HELD_OVERHEAD_BYTES, TAG_BYTES, MixLimits
+from mixnode.limits import HELD_OVERHEAD_BYTES, MixLimits
 from mixnode.load_meter import LoadMeter
 from mixnode.neighbours import Neighbours, neighbours_of
 from mixnode.own_loops import OwnLoops
-from mixnode.replay import ReplayTable
+from mixnode.replay import SECRET_BYTES, ReplayTable
 from pki import Consensus
 
 
@@ -67,7 +67,7 @@ class MixCore:
         self._limits = limits
         self._schedule = KeySchedule(parameters)
         self._tables = {
-            epoch: ReplayTable(limits.tags_per_key, tags)
+            epoch: ReplayTable(limits.tags_per_key, rng.take(SECRET_BYTES), tags)
             for epoch, tags in (known_tags or {}).items()
         }
         self._silent = frozenset(silent_epochs)
@@ -85,8 +85,8 @@ class MixCore:
 
     @property
     def bytes_used(self) -> int:
-        """Held packets and replay tags, as accounted against the budget."""
-        return self._held.used + TAG_BYTES * sum(len(table) for table in self._tables.values())
+        """Held packets and replay tables, as accounted against the budget."""
+        return self._held.used + sum(table.memory_bytes for table in self._tables.values())
 
     def load(self, now: float) -> int:
         """What a descriptor made at `now` says: packets relayed a second, own loops among them, in
@@ -169,7 +169,8 @@ class MixCore:
 
     def _table(self, epoch: Epoch) -> ReplayTable:
         if epoch not in self._tables:
-            self._tables[epoch] = ReplayTable(self._limits.tags_per_key)
+            secret = self._rng.take(SECRET_BYTES)
+            self._tables[epoch] = ReplayTable(self._limits.tags_per_key, secret)
         return self._tables[epoch]
 
     def _tag(self, epoch: Epoch, tag: ReplayTag, now: float) -> int:
@@ -221,13 +222,10 @@ class MixCore:
         return [EraseKeys(first)]
 
     def _forget_before(self, first: Epoch) -> None:
-        """A key's tags live no longer than the key."""
+        """A key's tags live no longer than the key. Those that wait to be logged still do: the
+        disk answers once the key is gone from it, and only then can nothing be replayed."""
         for epoch in [epoch for epoch in self._tables if epoch < first]:
-            del self._tables[epoch]
-            if epoch in self._unlogged:
-                # Nothing can be replayed to a key that is gone: these need no log any more.
-                batch, _ = self._unlogged.pop(epoch)
-                self._held.synced(batch)
+            self._tables.pop(epoch).close()
 
     def _tick_after(self, moment: float) -> float:
         """The first tick at or after `moment`: never early, and many packets leave together."""

@@ -32,7 +32,7 @@ from hushmill.runtime import (
     parse_configuration,
     read_secret,
 )
-from mixnode.limits import HELD_OVERHEAD_BYTES, MixLimits
+from mixnode.limits import HELD_OVERHEAD_BYTES, TAGS_PER_KEY, MixLimits
 from pki import (
     NETWORK_FILE,
     Genesis,
@@ -62,7 +62,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
     budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
-    replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = 1_200_000
+    replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = TAGS_PER_KEY
     workers: Literal["per_core"] | Annotated[int, msgspec.Meta(ge=0, le=WORKERS_LIMIT)] = "per_core"
 
     def limits(self) -> MixLimits:
@@ -120,6 +120,7 @@ def create_node_directory(
     client_port: int = 0,
     listen: str | None = None,
     workers: Workers = "per_core",
+    replay_tags: int = TAGS_PER_KEY,
 ) -> GenesisNode:
     """The node's entry for the genesis; its secrets and settings are now in `path`.
 
@@ -137,7 +138,7 @@ def create_node_directory(
             "layer.",
             ExitCode.CONFIGURATION,
         )
-    settings = _settings_text(listen or host, workers)
+    settings = _settings_text(listen or host, workers, replay_tags)
     make_private_folder(path)
     signing_key = SigningKey.generate()
     identity = LinkIdentity.load_or_create(path / LINK_KEY_FILE)
@@ -245,9 +246,9 @@ def _entry(genesis: Genesis, signing_key: SigningKey, identity: LinkIdentity) ->
     )
 
 
-def _settings_text(listen: str, workers: Workers) -> bytes:
+def _settings_text(listen: str, workers: Workers, replay_tags: int) -> bytes:
     """Raises UserError when `listen` is not an address."""
-    defaults = NodeSettings(listen=listen, workers=workers)
+    defaults = NodeSettings(listen=listen, workers=workers, replay_tags=replay_tags)
     text = (
         "# The address of this machine to listen on; the port stands in network.toml.\n"
         f'listen = "{defaults.listen}"\n'

@@ -18,13 +18,15 @@ SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """`old`, which stands once in `file`, becomes `new`; one of `tests` must then fail."""
+    """`old`, which stands once in `file`, becomes `new`; one of `tests` must then fail. One that
+    `takes_long` is planted by `make plant` and `make soak` alone."""
 
     name: str
     file: str
     old: str
     new: str
     tests: tuple[str, ...]
+    takes_long: bool = False
 
 
 BUGS: tuple[Bug, ...] = (
@@ -58,6 +60,40 @@ BUGS: tuple[Bug, ...] = (
         self.synced(batch)
 """,
         tests=("tests/mixnode/test_mix_core.py",),
+    ),
+    Bug(
+        name="replay-log-not-synced-at-a-power-loss",
+        file="mixnode/replay_log.py",
+        old="            os.fdatasync(self._descriptor)\n",
+        new="",
+        tests=("tests/mixnode/test_power_loss.py",),
+        takes_long=True,
+    ),
+    Bug(
+        name="tags-logged-after-the-packet-left",
+        file="mixnode/disk_work.py",
+        old="        self._waiting.append(job)\n",
+        new="""        self._waiting.append(job)
+        if isinstance(job, LogTags):
+            self._on_synced(job.batch)
+""",
+        tests=("tests/mixnode/test_power_loss.py",),
+    ),
+    Bug(
+        name="torn-tail-not-cut-off",
+        file="mixnode/replay_log.py",
+        old="        os.ftruncate(descriptor, length)\n",
+        new="",
+        tests=("tests/mixnode/test_power_loss.py",),
+        takes_long=True,
+    ),
+    Bug(
+        name="names-of-keys-not-synced",
+        file="mixnode/node_keys.py",
+        old="        os.rename(beside, path)\n        sync_directory(self._directory)\n",
+        new="        os.rename(beside, path)\n",
+        tests=("tests/mixnode/test_power_loss.py",),
+        takes_long=True,
     ),
     Bug(
         name="retry-encrypts-again",

@@ -43,6 +43,7 @@ from pki import (
 
 PLAN_FILE = "plan.json"
 FOLDER_MODE = 0o700
+REPLAY_TAGS = 200_000  # an epoch is a minute, and many nodes share this machine's memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class LocalNetwork:
                 port=node.port,
                 client_port=node.client_port,
                 workers=0,  # many nodes share this machine
+                replay_tags=REPLAY_TAGS,
             )
             for node in plan.nodes
         ]
