@@ -54,11 +54,13 @@ SIGNING_KEY_BYTES = 64
 
 class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`listen` is the address of this machine to listen on. `budget_mib` covers held packets and
-    replay tags; `replay_tags` is how many tags each of two keys may have."""
+    replay tags; `replay_tags` is how many tags each of two keys may have.
+    `link_packets_per_second` is what each neighbour may send, a second's worth at once."""
 
     listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
     budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = 1_200_000
+    link_packets_per_second: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = 1_000
 
     def limits(self) -> MixLimits:
         """Raises UserError when the tags leave no room for packets."""
@@ -234,6 +236,8 @@ def _settings_text(listen: str) -> bytes:
         "# Memory for held packets and replay tags together, and the tags a key may have.\n"
         f"budget_mib = {defaults.budget_mib}\n"
         f"replay_tags = {defaults.replay_tags}\n"
+        "# What one neighbour may send; more is dropped before it costs anything.\n"
+        f"link_packets_per_second = {defaults.link_packets_per_second}\n"
     ).encode()
     parse_configuration(text, NodeSettings, f"{SETTINGS_FILE} (listen, or host)")
     return text

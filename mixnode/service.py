@@ -36,6 +36,7 @@ from mixnode.events import (
 from mixnode.extension import NodeExtension
 from mixnode.frames import open_frame, packet_in
 from mixnode.key_schedule import KeySchedule
+from mixnode.link_rate import LinkRates
 from mixnode.links import NodeLinks
 from mixnode.mix_core import MixCore
 from mixnode.node_directory import (
@@ -116,6 +117,7 @@ class NodeService:
             state_path=directory.path / DIRECTORY_STATE_FILE,
             on_document=extension.document_accepted,
         )
+        self._rates = LinkRates(directory.settings.link_packets_per_second)
         self._status = StatusWriter(directory.path)
         self._trace = TraceFile(trace, directory.number) if trace is not None else None
 
@@ -136,8 +138,11 @@ class NodeService:
 
     def _received(self, source: NodeNumber, frames: list[bytes]) -> None:
         """The frames of one read. PeerError(FRAME) passes: the carrier is at fault."""
-        keys = self._keys.by_low_byte(self._schedule.accepted(now()))
-        for frame in frames:
+        moment = now()
+        admitted = self._rates.admit(source, len(frames), moment)
+        self._count_drops(Drop.RATE, len(frames) - admitted)
+        keys = self._keys.by_low_byte(self._schedule.accepted(moment))
+        for frame in frames[:admitted]:
             try:
                 unwrapped = open_frame(frame, self.packet_format, keys)
             except PeerError as error:
@@ -194,6 +199,7 @@ class NodeService:
         is_first = self.consensus is None
         self.consensus = consensus
         self._links.follow(consensus)
+        self._rates.keep_only({node.number for node in consensus.nodes})
         self._driver.receive(ConsensusChanged(consensus, epoch))
         if is_first:
             self._extension.started(self)
