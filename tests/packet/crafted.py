@@ -5,12 +5,19 @@ from dataclasses import dataclass
 from hushmill.crypto import KemPublic, stream_xor
 from hushmill.identifiers import Epoch, NodeNumber
 from hushmill.packet import Packet
-from hushmill.packet.geometry import DELAY_BYTES, MAC_BYTES, NODE_BYTES, VERSION, Geometry
+from hushmill.packet.geometry import (
+    DELAY_BYTES,
+    MAC_BYTES,
+    NODE_BYTES,
+    PREFIX_BYTES,
+    VERSION,
+    Geometry,
+)
 from hushmill.packet.hop_keys import header_mac, hop_keys
 from hushmill.packet.wrapping import FORWARD, MICROSECONDS
 from hushmill.randomness import Randomness
 
-LONGEST_DELAY_MICROSECONDS = 2 ** (8 * DELAY_BYTES) - 1
+MARK_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +44,25 @@ def crafted(geometry: Geometry, target: Target, block: bytes, rng: Randomness) -
     return Packet(b"".join((start, ciphertext, mac, routing, noise[geometry.routing_bytes :])))
 
 
-def forward_block(next_node: int, delay_seconds: float) -> bytes:
-    """Command, next node and delay of a block that is to be forwarded."""
-    delay = min(round(delay_seconds * MICROSECONDS), LONGEST_DELAY_MICROSECONDS)
+def forward_block(next_node: int, delay_microseconds: int) -> bytes:
+    """Command, next node and delay of a block that is to be forwarded. Behind them stands what the
+    next node gets after its packet's prefix, so `mark_of` finds there whatever 16 bytes follow."""
     node = next_node.to_bytes(NODE_BYTES, "big")
-    return bytes((FORWARD,)) + node + delay.to_bytes(DELAY_BYTES, "big")
+    return bytes((FORWARD,)) + node + delay_microseconds.to_bytes(DELAY_BYTES, "big")
+
+
+def microseconds(seconds: float) -> int:
+    return round(seconds * MICROSECONDS)
+
+
+def mark_of(packet: bytes) -> bytes:
+    """The 16 bytes that stood behind the block of a crafted packet, from the packet that the node
+    made of it."""
+    return packet[PREFIX_BYTES : PREFIX_BYTES + MARK_BYTES]
 
 
 def with_bad_mac(packet: Packet, geometry: Geometry) -> Packet:
     """The packet with one bit of its MAC turned."""
     raw = bytearray(packet.raw)
-    raw[2 + geometry.kem.ciphertext_bytes + MAC_BYTES - 1] ^= 1
+    raw[PREFIX_BYTES + geometry.kem.ciphertext_bytes + MAC_BYTES - 1] ^= 1
     return Packet(bytes(raw))

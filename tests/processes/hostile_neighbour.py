@@ -21,7 +21,7 @@ from hushmill.identifiers import Epoch, KeyHash, NodeNumber
 from hushmill.link import LinkClass, NodeFrames, Relay
 from hushmill.packet import Packet, PacketFormat
 from hushmill.runtime import Connector, LinkIdentity, SystemRandomness
-from tests.packet.crafted import Target, crafted, forward_block
+from tests.packet.crafted import Target, crafted, forward_block, microseconds
 from tests.processes.link_loop import Owner, running_loop
 
 BURST_SECONDS = 0.01  # how often it sends what has come due
@@ -57,7 +57,8 @@ class Flood:
         self.frames = NodeFrames(self._format.geometry.packet_bytes)
         node, epoch = NodeNumber(orders.node), Epoch(orders.epoch)
         self._target = Target(node, epoch, kem.public(orders.public))
-        self._block = forward_block(orders.next_node, orders.delay_seconds)
+        delay = microseconds(orders.delay_seconds)
+        self._block = forward_block(orders.next_node, delay)
         self._rng = SystemRandomness()
         self._stock = [self._fresh() for _ in range(orders.distinct)]
         self._sent = 0
@@ -134,6 +135,10 @@ class FloodProcess:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.report: dict[str, Any] = {}
+
+    def wait_until_up(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "up\n"
 
     @property
     def sent(self) -> int:

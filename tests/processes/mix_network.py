@@ -72,10 +72,11 @@ class MixNetwork:
     # -- the process
 
     @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
-        """The mix, ready; ended by SIGTERM if the test has not ended it."""
+    def running(self, tree: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+        """The mix, ready; ended by SIGTERM if the test has not ended it. `tree` is a copy of the
+        project that it is to run from."""
         command = [sys.executable, "-m", "hushmill", "mix", "run", str(self.folder)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tree)
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == "ready\n"
