@@ -1,4 +1,4 @@
-"""A mix core that gets blocks of all values in packets whose MAC holds, and must account for each."""
+"""A mix core that gets blocks of all values in packets whose MAC holds, and accounts for each."""
 
 from collections import Counter
 from typing import Literal

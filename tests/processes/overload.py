@@ -1,7 +1,8 @@
 """A mix under ten times the rate of a link, 5,000 slow sockets and the longest delays.
 
 `python -m tests.processes.overload` prints its figures, one JSON object a line. Beside the flood a
-well-behaved neighbour sends half of what it may. Spec: docs/spec/mixing.md (Rate of a link, Budget).
+well-behaved neighbour sends half of what it may. Spec: docs/spec/mixing.md (Budget, Rate of a
+link).
 """
 
 import argparse
@@ -206,7 +207,7 @@ def overload(plan: Plan) -> Outcome:
 
 
 def faults(outcome: Outcome) -> list[str]:
-    """What the issue of a bound would be; none where the node kept to all of them."""
+    """Each bound that the node did not keep to."""
     found = []
     if outcome.delivered_share < 0.95:
         found.append(f"{outcome.delivered_share:.2%} of the in-limit traffic was delivered")

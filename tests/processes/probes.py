@@ -59,8 +59,12 @@ class Probes:
         return mark
 
     def send_made(self, owner: Owner, frame: bytes, mark: bytes, delay_seconds: float) -> None:
-        self._sent[mark] = time.monotonic() + delay_seconds
+        self.expect(mark, delay_seconds)
         owner.link.send([frame])
+
+    def expect(self, mark: bytes, delay_seconds: float) -> None:
+        """The probe with this mark is sent now."""
+        self._sent[mark] = time.monotonic() + delay_seconds
 
     def result(self, marks: list[bytes]) -> Late:
         """What became of these probes, which are forgotten."""

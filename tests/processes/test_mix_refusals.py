@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from hushmill.link import NodeFrames, Relay
 from mixnode import read_status
-from tests.packet.crafted import crafted, forward_block, microseconds, with_bad_mac
 from tests.plant_bugs import Bug, plant
 from tests.processes.link_loop import Loop, Owner, running_loop
-from tests.processes.mix_network import ENTRY, PARAMETERS, SECOND, MixNetwork
+from tests.processes.mix_network import ENTRY, MixNetwork
 from tests.processes.probes import Probes
+from tests.processes.refused import Refused
 
 # An exception that is no PeerError, on the way of a packet whose command is unknown.
 CRASH = Bug(
@@ -34,39 +33,6 @@ def network(tmp_path: Path, loop: Loop) -> MixNetwork:
     network = MixNetwork(tmp_path, loop)
     network.play_second()
     return network
-
-
-class Refused:
-    """Frames that a mix refuses, each kind from a fresh packet."""
-
-    def __init__(self, probes: Probes) -> None:
-        self._probes = probes
-        network = probes.network
-        self._geometry = network.format.geometry
-        self._frames = NodeFrames(self._geometry.packet_bytes)
-        self._rng = network.rng
-
-    def bad_mac(self) -> bytes:
-        packet = crafted(self._geometry, self._probes.target, forward_block(SECOND, 0), self._rng)
-        return self._frames.encode(Relay(with_bad_mac(packet, self._geometry).raw))
-
-    def unknown_command(self) -> bytes:
-        return self._crafted(b"\x09")
-
-    def long_delay(self) -> bytes:
-        return self._crafted(forward_block(SECOND, microseconds(PARAMETERS.delay_cap_seconds) + 1))
-
-    def no_route(self) -> bytes:
-        return self._crafted(forward_block(ENTRY, 0))
-
-    def wrong_epoch(self) -> bytes:
-        frame = bytearray(self.bad_mac())
-        frame[2] ^= 0x80
-        return bytes(frame)
-
-    def _crafted(self, block: bytes) -> bytes:
-        packet = crafted(self._geometry, self._probes.target, block, self._rng)
-        return self._frames.encode(Relay(packet.raw))
 
 
 def _probe(probes: Probes, owner: Owner, loop: Loop) -> None:
