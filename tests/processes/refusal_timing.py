@@ -32,12 +32,12 @@ BOUND = 0.56
 SLEEPS = Bug(
     name="bad-mac-sleeps",
     file="hushmill/packet/format.py",
-    old="        if not equal(mac, header_mac(hop.mac, raw[: self._ciphertext_end], routing)):\n",
-    new="""        if not equal(mac, header_mac(hop.mac, raw[: self._ciphertext_end], routing)):
+    old="        if not is_whole:",
+    new="""        if not is_whole:
             import time
 
             time.sleep(0.005)
-""",
+        if not is_whole:""",
     tests=(),
 )
 

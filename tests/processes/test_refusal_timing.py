@@ -14,8 +14,7 @@ from tests.processes.telling_apart import Rows, score
 def _runs(shift: float, seed: int) -> list[tuple[Rows, Rows]]:
     rng = np.random.default_rng(seed)
     return [
-        (rng.normal(0, 1, (150, 4)), rng.normal(0, 1, (150, 4)) + [shift, 0, 0, 0])
-        for _ in range(8)
+        (rng.normal(0, 1, (150, 4)), rng.normal((shift, 0, 0, 0), 1, (150, 4))) for _ in range(8)
     ]
 
 
