@@ -60,7 +60,7 @@ def test_every_kind_of_refusal_is_counted_and_none_is_answered(
         loop.until(lambda: mark in probes.late)
         entry.link.send([replayed] * 50)
         _probe(probes, entry, loop)
-        loop.run_for(3.5)  # the next status
+        loop.until(lambda: read_status(network.folder).counters["drop_replay"])
         counters = read_status(network.folder).counters
     assert {kind: counters[kind] for kind in kinds} == dict.fromkeys(kinds, 50)
     assert (counters["drop_packet"], counters["drop_replay"]) == (100, 50)
