@@ -12,6 +12,7 @@ HELD_OVERHEAD_BYTES = 600  # a held packet's objects, its places in the heap and
 KEYS_AT_ONCE = 2  # the current key, and its neighbour around a boundary
 TICK_SECONDS = 0.005
 TAGS_PER_KEY = 6_000_000  # 1,500 packets a second for an hour, and a tenth
+PACKETS_PER_SECOND = 1_250  # of one link: an hour's worth of them is three quarters of the tags
 INTAKE_BYTES = 16 * 2**20  # half a second of what a core can open; less of a small budget
 
 

@@ -32,7 +32,7 @@ from hushmill.runtime import (
     parse_configuration,
     read_secret,
 )
-from mixnode.limits import HELD_OVERHEAD_BYTES, TAGS_PER_KEY, MixLimits
+from mixnode.limits import HELD_OVERHEAD_BYTES, PACKETS_PER_SECOND, TAGS_PER_KEY, MixLimits
 from pki import (
     NETWORK_FILE,
     Genesis,
@@ -58,12 +58,14 @@ Workers = Literal["per_core"] | int
 class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`listen` is the address of this machine to listen on. `budget_mib` covers packets and replay
     tags; `replay_tags` is how many tags each of two keys may have. `workers` is how many
-    processes open packets: one a core, or a number; with 0 the node's one process does it."""
+    processes open packets: one a core, or a number; with 0 the node's one process does it.
+    `link_packets_per_second` is what each neighbour may send, a second's worth at once."""
 
     listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
     budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = TAGS_PER_KEY
     workers: Literal["per_core"] | Annotated[int, msgspec.Meta(ge=0, le=WORKERS_LIMIT)] = "per_core"
+    link_packets_per_second: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = PACKETS_PER_SECOND
 
     def limits(self) -> MixLimits:
         """Raises UserError when the tags leave no room for packets."""
@@ -257,6 +259,8 @@ def _settings_text(listen: str, workers: Workers, replay_tags: int) -> bytes:
         f"replay_tags = {defaults.replay_tags}\n"
         '# Processes that open packets: "per_core", or a number; 0 on a small shared machine.\n'
         f"workers = {json.dumps(workers)}\n"
+        "# What one neighbour may send; more is dropped before it costs anything.\n"
+        f"link_packets_per_second = {defaults.link_packets_per_second}\n"
     ).encode()
     parse_configuration(text, NodeSettings, f"{SETTINGS_FILE} (listen, or host)")
     return text

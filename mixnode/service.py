@@ -103,6 +103,7 @@ class NodeService:
             directory.number,
             directory.entry.role == "provider",
             directory.settings.worker_count(),
+            directory.settings.link_packets_per_second,
             directory.settings.intake_packets(self.packet_format.geometry.packet_bytes),
             self._keys,
             self._schedule,
@@ -161,6 +162,7 @@ class NodeService:
         self.consensus = consensus
         self._links.follow(consensus)
         self._path.driver.receive(ConsensusChanged(consensus, epoch))
+        self._path.follow_neighbours({node.number for node in consensus.nodes})
         if is_first:
             self._extension.started(self)
             notify_ready()

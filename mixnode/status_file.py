@@ -5,6 +5,7 @@ Spec: docs/spec/mixing.md (Counters). Read by `status` and by launchers.
 
 import logging
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -21,7 +22,7 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """`epoch` is the document's in force, None with none; counters are rounded down."""
 
     role: str
-    written_at: int
+    written_at: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
     epoch: int | None
     links_up: int
     links_wanted: int
@@ -70,7 +71,7 @@ def read_status(directory: Path) -> NodeStatus:
         status = msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=NodeStatus)
     except FileNotFoundError as error:
         raise _down() from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(
             f"{directory / STATUS_FILE} is damaged. The node writes it anew while it runs.",
             ExitCode.DAEMON_DOWN,
