@@ -10,8 +10,8 @@ from hushmill.link import LinkClass
 from hushmill.runtime import FrameLink, LinkHandlers, ListenerLimits
 from hushmill.runtime.accepting import (
     ADMITTED_IN_ONE_TURN,
-    TAKEN_IN_ONE_TURN,
     HANDSHAKES_PER_ADDRESS_AT_ONCE,
+    TAKEN_IN_ONE_TURN,
     AcceptTurn,
     AddressRates,
     counted_address,
