@@ -63,7 +63,7 @@ class Report:
 
 
 def fuzz(target: Target, inputs: int, seed: int) -> Report:
-    """Runs `inputs` mutated inputs; the same ones for one seed."""
+    """Runs `inputs` mutated inputs; a seed makes the same changes again."""
     rng, outcomes = random.Random(seed), Counter[str]()
     begin, before = time.monotonic(), 0
     for number in range(inputs):

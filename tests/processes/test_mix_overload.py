@@ -1,4 +1,4 @@
-"""A flood costs its own link. The long forms are soaks; figures: tests/processes/overload.py.
+"""A flood costs its own link. The long forms are soaks: `python -m tests.processes.overload`.
 
 Spec: docs/spec/mixing.md (Budget, Rate of a link).
 """
