@@ -60,6 +60,12 @@ from pki.load import (
     is_load_known,
     network_load,
 )
+from pki.loop_alarm import (
+    ALARM_ERROR,
+    expected_loops_to_notice,
+    false_alarm_probability,
+    fewest_allowed,
+)
 from pki.routes import choose_mixes, choose_provider, draw_delay, loop_route, route_to
 from pki.trust import DocumentKeeper
 
@@ -106,6 +112,7 @@ if TYPE_CHECKING:
     from pki.service import DirectoryClient
 
 __all__ = [
+    "ALARM_ERROR",
     "NETWORK_FILE",
     "AuthorityCore",
     "AuthorityEffect",
@@ -166,6 +173,9 @@ __all__ = [
     "epoch_at",
     "epoch_middle",
     "epoch_start",
+    "expected_loops_to_notice",
+    "false_alarm_probability",
+    "fewest_allowed",
     "fifo_guess_probability",
     "install_network",
     "is_load_known",
