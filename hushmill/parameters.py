@@ -106,7 +106,7 @@ def local_parameters(
         skew_seconds=2,
         delay_mean_seconds=0.2,
         mixing=mixing,
-        pool_interval_seconds=0.5,
+        pool_interval_seconds=0.4,
         pool_packets=3,
         payload_rate=5.0,
         loop_rate=1.0,

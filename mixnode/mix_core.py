@@ -6,7 +6,7 @@ Spec: docs/spec/mixing.md. The way of a packet, and the order in which the metho
 3. it waits by the genesis' strategy (`strategies.py`), within the byte budget (`held.py`), and its
    tag waits for the next tick;
 4. `_log` — the tick's tags leave together as one `LogTags`; `TagsSynced` frees their packets;
-5. `_leave` — at the first tick at which the strategy lets it go it leaves, shuffled with all of that
+5. `_leave` — it leaves at the first tick at which the strategy lets it, shuffled with all of that
    tick.
 
 `now` is wall time in Unix seconds that never steps back.

@@ -16,8 +16,8 @@ STATUS_FILE = "status.json"
 STATUS_SECONDS = 3.0
 ALARM_WORDS = (
     "ALARM: fewer of this mix's own loops come back than the network's loss allows. Somebody may\n"
-    "be dropping packets, to single out those that are left. The mix goes on as before. If its line\n"
-    "and its clock are well, tell the network's authorities."
+    "be dropping packets, to single out those that are left. The mix goes on as before. If its\n"
+    "line and its clock are well, tell the network's authorities."
 )
 STALE_SECONDS = 4 * STATUS_SECONDS
 
