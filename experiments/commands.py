@@ -20,7 +20,7 @@ from experiments.demo.table import show
 from experiments.testnet.build import LocalNetwork
 from experiments.testnet.plan import Topology
 from hushmill.errors import ExitCode, UserError
-from hushmill.parameters import SuiteName
+from hushmill.parameters import MixingName, SuiteName
 from hushmill.runtime import HushmillCommand, HushmillGroup, Output, pass_output
 
 PLAIN_WIDTH = 110  # of the demo's table where there is no terminal to ask
@@ -32,6 +32,8 @@ BENCHES = {
 
 TOPOLOGY_HELP = "Two mixes a layer (stratified, the default), or one (cascade)."
 SUITE_HELP = "The packets' key encapsulation (xwing, the default, or x25519)."
+MIXING_HELP = "How mixes delay: by each sender's draw (poisson, the default), or in a timed-pool."
+MIXINGS: dict[str, MixingName] = {"poisson": "poisson", "timed-pool": "timed_pool"}
 topology_option = click.option(
     "--topology",
     type=click.Choice(["stratified", "cascade"]),
@@ -44,17 +46,27 @@ suite_option = click.option(
     default="xwing",
     help=SUITE_HELP,
 )
+mixing_option = click.option(
+    "--mixing", type=click.Choice(list(MIXINGS)), default="poisson", help=MIXING_HELP
+)
 
 
 @click.command(cls=HushmillCommand)
 @topology_option
 @suite_option
+@mixing_option
 @click.option("--kill", "kills", is_flag=True, help="Kill a mix, a provider and a daemon midway.")
 @click.option("--keep", is_flag=True, help="Leave the network up, and say how to use it.")
 @click.option("--no-cover", "cover", flag_value=False, default=True, hidden=True)
 @pass_output
 def demo(
-    output: Output, topology: Topology, suite: SuiteName, kills: bool, keep: bool, cover: bool
+    output: Output,
+    topology: Topology,
+    suite: SuiteName,
+    mixing: str,
+    kills: bool,
+    keep: bool,
+    cover: bool,
 ) -> None:
     """Start a local network, send messages both ways, show what leaks."""
     console = Console(stderr=output.is_json)
@@ -66,7 +78,7 @@ def demo(
     with _interrupt_on_terminate():
         try:
             with _bar(console) as report_progress:
-                network = LocalNetwork.build(folder, topology, suite)
+                network = LocalNetwork.build(folder, topology, suite, MIXINGS[mixing])
                 run = Demo(network, DemoOptions(kills, cover), report_progress)
                 outcome = run.run()
             show(outcome, console)
@@ -107,6 +119,7 @@ def testnet() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--topology", type=click.Choice(["stratified", "cascade"]), help=TOPOLOGY_HELP)
 @click.option("--suite", type=click.Choice(["xwing", "x25519"]), help=SUITE_HELP)
+@click.option("--mixing", type=click.Choice(list(MIXINGS)), help=MIXING_HELP)
 @click.option("--trace", is_flag=True, help="Record what an observer of every link would see.")
 @pass_output
 def up(
@@ -114,11 +127,12 @@ def up(
     folder: Path,
     topology: Topology | None,
     suite: SuiteName | None,
+    mixing: str | None,
     trace: bool,
 ) -> None:
     """Start a local network in FOLDER, which is made; a stopped one is started again."""
     folder = folder.absolute()
-    network = _network_in(folder, topology, suite)
+    network = _network_in(folder, topology, suite, None if mixing is None else MIXINGS[mixing])
     network.require_stopped()
     with _interrupt_on_terminate(), _bar(Console(stderr=True)) as report_progress:
         try:
@@ -135,16 +149,27 @@ def up(
     )
 
 
-def _network_in(folder: Path, topology: Topology | None, suite: SuiteName | None) -> LocalNetwork:
+def _network_in(
+    folder: Path,
+    topology: Topology | None,
+    suite: SuiteName | None,
+    mixing: MixingName | None,
+) -> LocalNetwork:
     """The network that FOLDER holds, or a new one. Raises UserError(2) if it holds another kind
     than was asked for."""
     if not (folder / "network.toml").exists():
-        return LocalNetwork.build(folder, topology or "stratified", suite or "xwing")
+        return LocalNetwork.build(
+            folder, topology or "stratified", suite or "xwing", mixing or "poisson"
+        )
     network = LocalNetwork.open(folder)
-    if topology not in (None, network.topology) or suite not in (None, network.suite):
+    asked = zip(
+        (topology, suite, mixing), (network.topology, network.suite, network.mixing), strict=True
+    )
+    if any(want not in (None, has) for want, has in asked):
+        mixing_word = next(word for word, name in MIXINGS.items() if name == network.mixing)
         raise UserError(
-            f"{folder} holds a {network.topology} network with {network.suite}. Choose another "
-            "folder for another one.",
+            f"{folder} holds a {network.topology} network with {network.suite} and {mixing_word} "
+            "mixing. Choose another folder for another one.",
             ExitCode.USAGE,
         )
     return network

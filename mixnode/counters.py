@@ -13,7 +13,15 @@ STEP = 50  # published figures are rounded down to this, so that no single packe
 class Counters:
     """Exact inside the process; only `rounded` leaves it."""
 
-    __slots__ = ("delivered", "drops", "loops_lost", "loops_returned", "loops_sent", "relayed")
+    __slots__ = (
+        "delivered",
+        "drops",
+        "loop_alarms",
+        "loops_lost",
+        "loops_returned",
+        "loops_sent",
+        "relayed",
+    )
 
     def __init__(self) -> None:
         self.relayed = 0
@@ -21,6 +29,7 @@ class Counters:
         self.loops_sent = 0
         self.loops_returned = 0
         self.loops_lost = 0
+        self.loop_alarms = 0  # how often the n-1 alarm rose
         self.drops: Counter[Drop] = Counter()
 
     def rounded(self) -> dict[str, int]:
@@ -31,5 +40,6 @@ class Counters:
             "loops_sent": self.loops_sent,
             "loops_returned": self.loops_returned,
             "loops_lost": self.loops_lost,
+            "loop_alarms": self.loop_alarms,
         } | {f"drop_{reason.value}": self.drops[reason] for reason in Drop}
         return {name: count // STEP * STEP for name, count in exact.items()}

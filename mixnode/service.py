@@ -124,6 +124,7 @@ class NodeService:
             on_document=extension.document_accepted,
         )
         self._status = StatusWriter(directory.path)
+        self._said_alarm = False
 
     def start(self) -> None:
         """Listens, and asks the directory; `ready` is said once both have come to something."""
@@ -198,10 +199,22 @@ class NodeService:
             epoch=known.epoch if known is not None and is_served else None,
             links_up=self._links.links_up,
             links_wanted=self._links.links_wanted,
+            alarm=self.mix.is_alarmed,
             counters=self.mix.counters.rounded(),
         )
         self._status.write(status)
+        self._log_alarm(status.alarm)
         self._reactor.callLater(STATUS_SECONDS, self._say_status)
+
+    def _log_alarm(self, is_alarmed: bool) -> None:
+        """Once when it rises, and once when it falls."""
+        if is_alarmed == self._said_alarm:
+            return
+        self._said_alarm = is_alarmed
+        if is_alarmed:
+            _log.warning("n-1 alarm: too few own loops come back", extra={"state": "raised"})
+        else:
+            _log.warning("n-1 alarm: own loops come back again", extra={"state": "fallen"})
 
     def _stop(self) -> None:
         """SIGTERM: what is held is dropped; keys and synced tags stay for the next start."""

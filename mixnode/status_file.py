@@ -15,17 +15,24 @@ from hushmill.runtime import now, write_status_file
 _log = logging.getLogger(__name__)
 STATUS_FILE = "status.json"
 STATUS_SECONDS = 3.0
+ALARM_WORDS = (
+    "ALARM: fewer of this mix's own loops come back than the network's loss allows. Somebody may\n"
+    "be dropping packets, to single out those that are left. The mix goes on as before. If its\n"
+    "line and its clock are well, tell the network's authorities."
+)
 STALE_SECONDS = 4 * STATUS_SECONDS
 
 
 class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`epoch` is the document's in force, None with none; counters are rounded down."""
+    """`epoch` is the document's in force, None with none; `alarm` is the n-1 alarm; counters are
+    rounded down."""
 
     role: str
     written_at: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
     epoch: int | None
     links_up: int
     links_wanted: int
+    alarm: bool
     counters: dict[str, int]
 
     def record(self) -> dict[str, object]:
@@ -36,6 +43,7 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "epoch": self.epoch,
             "links_up": self.links_up,
             "links_wanted": self.links_wanted,
+            "alarm": self.alarm,
             "counters": self.counters,
         }
 
@@ -43,6 +51,8 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """For people: the counters that are not zero, a line each."""
         epoch = "no document in force" if self.epoch is None else f"document of epoch {self.epoch}"
         lines = [f"{self.role}: {epoch}, {self.links_up} of {self.links_wanted} links up"]
+        if self.alarm:
+            lines.append(ALARM_WORDS)
         lines += [f"  {name} {count}" for name, count in self.counters.items() if count]
         return "\n".join(lines)
 

@@ -141,7 +141,7 @@ def test_delivery_time_is_the_law_of_the_sum() -> None:
     within = 1 - math.exp(-2) * (1 + 2 + 2)
     assert share_within([1.0, 1.0, 1.0], 2.0) == pytest.approx(within, abs=1e-9)
     assert quantile_seconds([1.0], 0.9) == pytest.approx(math.log(10))
-    waits = waits_of(Parameters(delay_mean_seconds=2.0, payload_rate=0.3))
+    waits = waits_of(Parameters(payload_rate=0.3), hold_seconds=2.0)
     rng = np.random.default_rng(np.random.SeedSequence(4))
     drawn = sum(rng.exponential(wait, 200_000) for wait in waits)
     assert quantile_seconds(waits, 0.9) == pytest.approx(float(np.quantile(drawn, 0.9)), rel=0.01)

@@ -10,10 +10,23 @@ from mixnode import NodeStatus, read_status
 from mixnode.status_file import StatusWriter
 
 
-def _status(links_up: int) -> NodeStatus:
+def _status(links_up: int, alarm: bool = False) -> NodeStatus:
     return NodeStatus(
-        role="mix", written_at=int(now()), epoch=7, links_up=links_up, links_wanted=2, counters={}
+        role="mix",
+        written_at=int(now()),
+        epoch=7,
+        links_up=links_up,
+        links_wanted=2,
+        alarm=alarm,
+        counters={},
     )
+
+
+def test_the_alarm_is_told_in_words_and_to_machines() -> None:
+    assert "ALARM" not in _status(2).text()
+    assert "own loops come back" in _status(2, alarm=True).text()
+    assert _status(2).record()["alarm"] is False
+    assert _status(2, alarm=True).record()["alarm"] is True
 
 
 def test_a_status_that_cannot_be_written_costs_nothing_and_is_said_once(
