@@ -9,9 +9,9 @@ from hushmill.errors import ExitCode, UserError
 from mixnode.node_directory import (
     NodeDirectory,
     Role,
-    lock_node_directory,
     open_node_directory,
 )
+from mixnode.node_lock import lock_node_directory
 
 
 def check_node(path: Path, role: Role) -> NodeDirectory:

@@ -1,4 +1,4 @@
-"""`hushmill mix init|check|run|status`."""
+"""`hushmill mix`."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import click
 
 from hushmill.runtime import HushmillGroup, Output, configure_logging, pass_output
 from mixnode.checks import check_node
+from mixnode.commands_drain import drain
 from mixnode.node_directory import PUBLIC_FILE, create_node_directory, install_network
 from mixnode.status_file import read_status
 
@@ -127,3 +128,6 @@ def status(output: Output, directory: Path) -> None:
     """Show how it is doing; counters are rounded down."""
     found = read_status(directory)
     output.result(found.record(), found.text())
+
+
+mix.add_command(drain)

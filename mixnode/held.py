@@ -105,6 +105,15 @@ class HeldPackets(Generic[Content]):
             self._take_off(item)
         return released
 
+    def drop_due_after(self, until: float) -> int:
+        """How many packets were dropped because they are due only after `until`."""
+        late = [item for link in self._links.values() for item in link.held if item.due > until]
+        for item in late:
+            self._take_off(item)
+        self._stale += len(late)
+        self._sweep()
+        return len(late)
+
     def _take_off(self, item: _Held[Content]) -> None:
         """Out of its link's list (the last one takes its place) and out of the account."""
         link = self._links[item.source]

@@ -111,9 +111,25 @@ class NodeLinks:
         else:
             found[1].send([self._frames.encode(Relay(packet.raw)) for packet in packets])
 
-    def stop(self) -> None:
+    @property
+    def has_unsent(self) -> bool:
+        """Packets wait for a link that stands to take them."""
+        links = [connector.link for _, connector in self._connectors.values()]
+        return any(link is not None and link.has_unsent for link in links)
+
+    @property
+    def is_closed(self) -> bool:
+        """No connection to a node of the next ring is left."""
+        return all(connector.is_closed for _, connector in self._connectors.values())
+
+    def stop_accepting(self) -> None:
+        """Closes the port, and ends the links of the ring before this one."""
         if self._listener is not None:
             self._listener.stop()
+
+    def stop(self) -> None:
+        """Ends every link; what was sent still arrives, if the peer takes it in time."""
+        self.stop_accepting()
         for _, connector in self._connectors.values():
             connector.stop()
 

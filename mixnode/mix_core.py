@@ -24,6 +24,7 @@ from mixnode.events import (
     Arrived,
     ConsensusChanged,
     DeliverPayload,
+    Drain,
     EraseKeys,
     LogTags,
     MixEffect,
@@ -82,11 +83,17 @@ class MixCore:
         self._last_batch = 0
         self._unlogged: dict[Epoch, tuple[int, list[ReplayTag]]] = {}
         self._log_at: float | None = None
+        self._drain_until = math.inf
 
     @property
     def bytes_used(self) -> int:
         """Held packets and replay tags, as accounted against the budget."""
         return self._held.used + TAG_BYTES * sum(len(table) for table in self._tables.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing waits to leave."""
+        return len(self._held) == 0
 
     def load(self, now: float) -> int:
         """What a descriptor made at `now` says: packets relayed a second, own loops among them, in
@@ -107,8 +114,12 @@ class MixCore:
                 self._consensus = event.consensus
                 self._earlier_neighbours = self._neighbours
                 self._neighbours = neighbours_of(event.consensus, self._node)
-                if self._role == "mix":
+                if self._role == "mix" and self._drain_until == math.inf:
                     self._loops.start(now)
+            case Drain(until):
+                self._drain_until = until
+                self._loops.stop()
+                self.counters.drops[Drop.SHUTDOWN] += self._held.drop_due_after(until)
             case _:
                 assert_never(event)
         if self._first_kept is None:
@@ -151,6 +162,8 @@ class MixCore:
                 due = came
             case _:
                 assert_never(unwrapped.instruction)
+        if content is not None and due > self._drain_until:
+            return Drop.SHUTDOWN
         refused = self._table(unwrapped.epoch).admit(unwrapped.tag, event.source, len(sources))
         if refused is not None:
             return refused

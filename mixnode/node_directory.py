@@ -12,7 +12,6 @@
 Mixes and providers have the same. Spec: docs/spec/mixing.md (Directory of a node).
 """
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -49,7 +48,6 @@ SIGNING_KEY_FILE = "signing.key"
 LINK_KEY_FILE = "link.key"
 KEYS_FOLDER = "keys"
 DIRECTORY_STATE_FILE = "directory.state"
-LOCK_FILE = "node.lock"
 SIGNING_KEY_BYTES = 64
 WORKERS_LIMIT = 64
 Workers = Literal["per_core"] | int
@@ -201,18 +199,6 @@ def open_node_directory(path: Path, role: Role) -> NodeDirectory:
             ExitCode.CONFIGURATION,
         )
     return NodeDirectory(path, settings, genesis, entry, signing_key, identity)
-
-
-def lock_node_directory(path: Path) -> int:
-    """The lock's descriptor, held until the process ends. Raises UserError(LOCKED) while another
-    process runs this node: two would write one replay log."""
-    descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise UserError("This node is running already.", ExitCode.LOCKED) from error
-    return descriptor
 
 
 def _read_signing_key(path: Path) -> bytes:

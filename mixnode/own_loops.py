@@ -43,6 +43,10 @@ class OwnLoops:
         if self._ticks.next_tick is None:
             self._ticks.start(now)
 
+    def stop(self) -> None:
+        """No loop is sent any more; those on their way may still come back."""
+        self._ticks.stop()
+
     def next_tick(self) -> float | None:
         return self._ticks.next_tick
 

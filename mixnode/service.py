@@ -5,9 +5,12 @@ what comes round: documents, keys, status.
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+
+from twisted.internet.defer import Deferred
 
 from hushmill.drops import Drop
 from hushmill.errors import ExitCode, UserError
@@ -15,15 +18,18 @@ from hushmill.identifiers import Epoch
 from hushmill.packet import packet_format
 from hushmill.parameters import Parameters
 from hushmill.runtime import (
+    DRAIN,
+    HURRY,
     Reactor,
     SystemRandomness,
+    notify,
     notify_ready,
     now,
     run_service,
     wall_clock_error,
 )
 from mixnode.disk_work import DiskWork, MakeKeys
-from mixnode.events import ConsensusChanged, TagsSynced
+from mixnode.events import ConsensusChanged, Drain, TagsSynced
 from mixnode.extension import NodeExtension
 from mixnode.hot_path import HotPath
 from mixnode.key_schedule import KeySchedule
@@ -34,16 +40,20 @@ from mixnode.node_directory import (
     KEYS_FOLDER,
     NodeDirectory,
     Role,
-    lock_node_directory,
     open_node_directory,
 )
 from mixnode.node_keys import NodeKeys
-from mixnode.status_file import STATUS_SECONDS, NodeStatus, StatusWriter
+from mixnode.node_lock import lock_node_directory
+from mixnode.service_ending import Patience
+from mixnode.status_file import STATUS_SECONDS, NodeState, NodeStatus, StatusWriter
 from mixnode.trace_file import TraceFile, require_loopback
 from pki import Consensus, DirectoryClient, descriptor_of, last_served, sign_descriptor
 
 _log = logging.getLogger(__name__)
 KEY_LOOKS_PER_EPOCH = 4  # how often the keys of the next epochs are looked after
+DRAIN_SECONDS = 30.0  # what falls due later is not waited for
+DRAIN_SPARE_SECONDS = 2.0  # for what falls due at the last moment, and a slow disk
+CLOSE_SECONDS = 6.0  # a link gives its peer 5 s to take what was sent
 
 
 class NodeService:
@@ -123,6 +133,9 @@ class NodeService:
             on_document=extension.document_accepted,
         )
         self._status = StatusWriter(directory.path)
+        self._state: NodeState = "running"
+        self._patience: Patience | None = None
+        self._ended: Deferred[None] = Deferred()
 
     def start(self) -> None:
         """Listens, and asks the directory; `ready` is said once both have come to something."""
@@ -131,6 +144,8 @@ class NodeService:
         self._directory_client.start()
         self._look_after_keys()
         self._say_status()
+        self._reactor.addSystemEventTrigger("before", DRAIN, self._drain)
+        self._reactor.addSystemEventTrigger("before", HURRY, self._hurry)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._stop)
 
     def receive(self, event: object) -> None:
@@ -182,15 +197,24 @@ class NodeService:
         return (*epochs, Epoch(epochs[-1] + 1))
 
     def _look_after_keys(self) -> None:
+        if self._state == "ended":
+            return
         self._disk.submit(MakeKeys(self._wanted_epochs()))
         self._reactor.callLater(self._epoch_seconds / KEY_LOOKS_PER_EPOCH, self._look_after_keys)
 
     def _say_status(self) -> None:
+        if self._state == "ended":
+            return
         check_clock(wall_clock_error(), self.directory.genesis.parameters)
         self._path.follow_keys()
+        self._write_status()
+        self._reactor.callLater(STATUS_SECONDS, self._say_status)
+
+    def _write_status(self) -> None:
         known = self.consensus
         is_served = known is not None and self._schedule.current(now()) <= last_served(known.epoch)
         status = NodeStatus(
+            state=self._state,
             role=self.directory.entry.role,
             written_at=int(now()),
             epoch=known.epoch if known is not None and is_served else None,
@@ -199,17 +223,60 @@ class NodeService:
             counters=self.mix.counters.rounded(),
         )
         self._status.write(status)
-        self._reactor.callLater(STATUS_SECONDS, self._say_status)
 
-    def _stop(self) -> None:
-        """SIGTERM: what is held is dropped; keys and synced tags stay for the next start."""
-        self._path.stop()
+    # -- the end
+
+    def _drain(self) -> None:
+        """Told to end: nothing new is taken, and what falls due in a while still leaves."""
+        self._state = "draining"
+        notify("STOPPING=1\nSTATUS=Draining: packets that are held leave when they are due.")
         self._directory_client.stop()
+        self._links.stop_accepting()
+        self._path.driver.receive(Drain(now() + DRAIN_SECONDS))
+        self._write_status()
+        seconds = DRAIN_SECONDS + DRAIN_SPARE_SECONDS
+        self._patience = Patience(self._reactor, self._is_drained, seconds, self._let_go)
+
+    def _is_drained(self) -> bool:
+        return self._path.is_idle and self.mix.is_empty and not self._links.has_unsent
+
+    def _let_go(self) -> None:
+        """What is still held is dropped, and counted. The links end in order."""
+        self._path.driver.receive(Drain(-math.inf))
         self._links.stop()
-        self._extension.stopped()
-        self._disk.stop()
-        if self._trace is not None:
-            self._trace.close()
+        self._patience = Patience(
+            self._reactor, lambda: self._links.is_closed, CLOSE_SECONDS, self._close
+        )
+
+    def _hurry(self) -> None:
+        """Told to end twice, or something has gone wrong meanwhile: it ends at once."""
+        if self._state == "draining" and self._patience is not None:
+            self._patience.hurry()  # from the draining to the links
+            self._patience.hurry()  # and from the links to the end
+
+    def _stop(self) -> "Deferred[None]":
+        """The reactor waits for the end of draining; without an order to drain it ends at once."""
+        if self._state == "running":
+            self._path.driver.receive(Drain(-math.inf))
+            self._close()
+        return self._ended
+
+    def _close(self) -> None:
+        """Keys and synced tags stay for the next start."""
+        if self._state == "ended":
+            return
+        self._state = "ended"
+        try:
+            self._path.stop()
+            self._directory_client.stop()
+            self._links.stop()
+            self._extension.stopped()
+            self._disk.stop()
+            if self._trace is not None:
+                self._trace.close()
+            self._write_status()
+        finally:
+            self._ended.callback(None)
 
 
 def run_node(

@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from hushmill.runtime.listener import Listener, ListenerLimits, listen
     from hushmill.runtime.local_time import local_time
     from hushmill.runtime.logs import FieldFormatter, configure_logging
-    from hushmill.runtime.notify import notify_ready
+    from hushmill.runtime.notify import notify, notify_ready, watchdog_seconds
     from hushmill.runtime.output import HushmillCommand, HushmillGroup, Output, pass_output
-    from hushmill.runtime.process import run_service
+    from hushmill.runtime.process import DRAIN, HURRY, run_service
     from hushmill.runtime.reactor import DelayedCall, Reactor, Scheduler, install_reactor
     from hushmill.runtime.system_randomness import SystemRandomness
 
 __all__ = [
+    "DRAIN",
+    "HURRY",
     "AnchoredClock",
     "Backoff",
     "Connector",
@@ -70,6 +72,7 @@ __all__ = [
     "local_time",
     "make_private_folder",
     "monotonic",
+    "notify",
     "notify_ready",
     "now",
     "parse_configuration",
@@ -79,6 +82,7 @@ __all__ = [
     "run_service",
     "sync_folder",
     "wall_clock_error",
+    "watchdog_seconds",
     "write_status_file",
 ]
 
@@ -108,9 +112,9 @@ _NAMES_BY_MODULE = {
     "listener": ("Listener", "ListenerLimits", "listen"),
     "local_time": ("local_time",),
     "logs": ("FieldFormatter", "configure_logging"),
-    "notify": ("notify_ready",),
+    "notify": ("notify", "notify_ready", "watchdog_seconds"),
     "output": ("HushmillCommand", "HushmillGroup", "Output", "pass_output"),
-    "process": ("run_service",),
+    "process": ("DRAIN", "HURRY", "run_service"),
     "reactor": ("DelayedCall", "Reactor", "Scheduler", "install_reactor"),
     "system_randomness": ("SystemRandomness",),
 }

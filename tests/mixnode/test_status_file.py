@@ -11,7 +11,13 @@ from mixnode.status_file import StatusWriter
 
 def _status(links_up: int) -> NodeStatus:
     return NodeStatus(
-        role="mix", written_at=int(now()), epoch=7, links_up=links_up, links_wanted=2, counters={}
+        state="running",
+        role="mix",
+        written_at=int(now()),
+        epoch=7,
+        links_up=links_up,
+        links_wanted=2,
+        counters={},
     )
 
 
