@@ -6,8 +6,14 @@ import click
 
 from hushmill.runtime import HushmillGroup, Output, configure_logging, pass_output
 from mixnode.checks import check_node
+from mixnode.commands_backup import backup, restore, rotate
 from mixnode.commands_drain import drain
-from mixnode.node_directory import PUBLIC_FILE, create_node_directory, install_network
+from mixnode.node_directory import (
+    PUBLIC_FILE,
+    create_node_directory,
+    give_to_owner,
+    install_network,
+)
 from mixnode.status_file import read_status
 
 _DIRECTORY = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
@@ -55,6 +61,7 @@ def init(
         if any(value is not None for value in given):
             raise click.UsageError("--network stands alone: the directory has been made before.")
         genesis = install_network(directory, network.read_bytes())
+        give_to_owner(directory)
         record = {"ok": True, "network": genesis.network}
         output.result(record, f"{directory} belongs to the network {genesis.network} now.")
         return
@@ -130,4 +137,5 @@ def status(output: Output, directory: Path) -> None:
     output.result(found.record(), found.text())
 
 
-mix.add_command(drain)
+for command in (drain, backup, restore, rotate):
+    mix.add_command(command)

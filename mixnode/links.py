@@ -113,14 +113,9 @@ class NodeLinks:
 
     @property
     def has_unsent(self) -> bool:
-        """Packets wait for a link that stands to take them."""
+        """Packets wait for the kernel to take them, on a link that stands."""
         links = [connector.link for _, connector in self._connectors.values()]
         return any(link is not None and link.has_unsent for link in links)
-
-    @property
-    def is_closed(self) -> bool:
-        """No connection to a node of the next ring is left."""
-        return all(connector.is_closed for _, connector in self._connectors.values())
 
     def stop_accepting(self) -> None:
         """Closes the port, and ends the links of the ring before this one."""

@@ -45,8 +45,8 @@ from pki import Consensus
 class MixCore:
     """One node's mixing; a provider has one too, with `role` "provider".
 
-    `known_tags` come from the logs of the keys that survived a restart. In `silent_epochs`, whose
-    keys were destroyed with their logs, the node sends no loops of its own either.
+    `known_tags` come from the logs of the keys that survived a restart. In `silent_epochs` (may be
+    set) the network has other keys of this node than it holds, and it sends no loops of its own.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class MixCore:
             epoch: ReplayTable(limits.tags_per_key, tags)
             for epoch, tags in (known_tags or {}).items()
         }
-        self._silent = frozenset(silent_epochs)
+        self.silent_epochs = frozenset(silent_epochs)
         self._held: HeldPackets[SendPacket | DeliverPayload] = HeldPackets(limits.held_bytes, rng)
         self._cost = packet_format.geometry.packet_bytes + HELD_OVERHEAD_BYTES
         self._loops = OwnLoops(node, parameters, packet_format, rng, self.counters)
@@ -217,7 +217,7 @@ class MixCore:
         return shuffled(self._rng, leaving)
 
     def _unless_silent(self, epoch: Epoch) -> Epoch | None:
-        return None if epoch in self._silent else epoch
+        return None if epoch in self.silent_epochs else epoch
 
     def _erase(self, now: float) -> list[MixEffect]:
         """Once, when the first kept epoch moves; a clock that steps back does not move it."""

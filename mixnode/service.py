@@ -53,7 +53,6 @@ _log = logging.getLogger(__name__)
 KEY_LOOKS_PER_EPOCH = 4  # how often the keys of the next epochs are looked after
 DRAIN_SECONDS = 30.0  # what falls due later is not waited for
 DRAIN_SPARE_SECONDS = 2.0  # for what falls due at the last moment, and a slow disk
-CLOSE_SECONDS = 6.0  # a link gives its peer 5 s to take what was sent
 
 
 class NodeService:
@@ -95,7 +94,6 @@ class NodeService:
             SystemRandomness(),
             directory.settings.limits(),
             known_tags=self._keys.take_restored(),
-            silent_epochs=self._keys.destroyed,
         )
         self._disk = DiskWork(reactor, self._keys, self._synced, _stop_for_disk)
         self._links = NodeLinks(
@@ -175,10 +173,20 @@ class NodeService:
         is_first = self.consensus is None
         self.consensus = consensus
         self._links.follow(consensus)
+        self.mix.silent_epochs = self._unknown_epochs(consensus)
         self._path.driver.receive(ConsensusChanged(consensus, epoch))
         if is_first:
             self._extension.started(self)
             notify_ready()
+
+    def _unknown_epochs(self, consensus: Consensus) -> frozenset[Epoch]:
+        """Those for which the document has another key of this node than it holds: destroyed with
+        its log, rotated, or left behind on another machine."""
+        entry = consensus.node(self.directory.number)
+        if entry is None:
+            return frozenset()
+        own = dict(self._keys.public_keys(key.epoch for key in entry.keys))
+        return frozenset(key.epoch for key in entry.keys if own.get(key.epoch) != key.raw)
 
     def _descriptor(self, moment: float) -> bytes:
         """Keys are made ahead on the disk thread; only after a long sleep are they made here."""
@@ -235,38 +243,29 @@ class NodeService:
         self._path.driver.receive(Drain(now() + DRAIN_SECONDS))
         self._write_status()
         seconds = DRAIN_SECONDS + DRAIN_SPARE_SECONDS
-        self._patience = Patience(self._reactor, self._is_drained, seconds, self._let_go)
+        self._patience = Patience(self._reactor, self._is_drained, seconds, self._close)
 
     def _is_drained(self) -> bool:
+        """What the kernel has taken arrives also when this process is no more."""
         return self._path.is_idle and self.mix.is_empty and not self._links.has_unsent
-
-    def _let_go(self) -> None:
-        """What is still held is dropped, and counted. The links end in order."""
-        self._path.driver.receive(Drain(-math.inf))
-        self._links.stop()
-        self._patience = Patience(
-            self._reactor, lambda: self._links.is_closed, CLOSE_SECONDS, self._close
-        )
 
     def _hurry(self) -> None:
         """Told to end twice, or something has gone wrong meanwhile: it ends at once."""
-        if self._state == "draining" and self._patience is not None:
-            self._patience.hurry()  # from the draining to the links
-            self._patience.hurry()  # and from the links to the end
+        if self._patience is not None:
+            self._patience.hurry()
 
     def _stop(self) -> "Deferred[None]":
         """The reactor waits for the end of draining; without an order to drain it ends at once."""
-        if self._state == "running":
-            self._path.driver.receive(Drain(-math.inf))
+        if self._patience is None:
             self._close()
         return self._ended
 
     def _close(self) -> None:
-        """Keys and synced tags stay for the next start."""
-        if self._state == "ended":
-            return
+        """What is still held is dropped, and counted. Keys and synced tags stay for the next
+        start."""
         self._state = "ended"
         try:
+            self._path.driver.receive(Drain(-math.inf))
             self._path.stop()
             self._directory_client.stop()
             self._links.stop()

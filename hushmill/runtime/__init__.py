@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hushmill.runtime.logs import FieldFormatter, configure_logging
     from hushmill.runtime.notify import notify, notify_ready, watchdog_seconds
     from hushmill.runtime.output import HushmillCommand, HushmillGroup, Output, pass_output
+    from hushmill.runtime.passphrase import passphrase_options, read_passphrase
     from hushmill.runtime.process import DRAIN, HURRY, run_service
     from hushmill.runtime.reactor import DelayedCall, Reactor, Scheduler, install_reactor
     from hushmill.runtime.system_randomness import SystemRandomness
@@ -77,7 +78,9 @@ __all__ = [
     "now",
     "parse_configuration",
     "pass_output",
+    "passphrase_options",
     "private_umask",
+    "read_passphrase",
     "read_secret",
     "run_service",
     "sync_folder",
@@ -114,6 +117,7 @@ _NAMES_BY_MODULE = {
     "logs": ("FieldFormatter", "configure_logging"),
     "notify": ("notify", "notify_ready", "watchdog_seconds"),
     "output": ("HushmillCommand", "HushmillGroup", "Output", "pass_output"),
+    "passphrase": ("passphrase_options", "read_passphrase"),
     "process": ("DRAIN", "HURRY", "run_service"),
     "reactor": ("DelayedCall", "Reactor", "Scheduler", "install_reactor"),
     "system_randomness": ("SystemRandomness",),

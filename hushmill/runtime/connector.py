@@ -102,11 +102,6 @@ class Connector:
         elif self._attempt is not None:
             self._attempt.disconnect()
 
-    @property
-    def is_closed(self) -> bool:
-        """There is no connection, nor an attempt at one."""
-        return self._attempt is None
-
     def send(self, frames: Sequence[bytes]) -> None:
         """Sends over the link, or drops and counts while it is down."""
         if self.link is None:

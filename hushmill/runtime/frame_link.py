@@ -133,7 +133,7 @@ class FrameLink(Protocol):
     @property
     def has_unsent(self) -> bool:
         """Frames wait for the kernel to take them."""
-        return bool(self._unsent)
+        return bool(self._unsent) or (self._is_up and self._frame_tls.has_unwritten)
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Sends the frames in order, or drops (counted) what a dead or full link cannot take."""
