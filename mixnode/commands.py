@@ -100,16 +100,23 @@ def init(
 @pass_output
 def check(output: Output, directory: Path) -> None:
     """Look for what is wrong before running it."""
-    found = check_node(directory, "mix")
+    checked = check_node(directory, "mix")
+    give_to_owner(directory)
+    found = checked.directory
     output.result(
         {
             "ok": True,
             "number": found.entry.number,
             "layer": found.entry.layer,
             "network": found.genesis.network,
+            "running": checked.is_running,
+            "start_seconds": round(checked.start_seconds, 1),
+            "disk_needed_bytes": checked.disk_needed_bytes,
         },
         f"Nothing wrong: mix {found.entry.name}, layer {found.entry.layer} of the network "
-        f"{found.genesis.network}.",
+        f"{found.genesis.network}{', and it is running' if checked.is_running else ''}.\n"
+        f"Its replay logs may grow by {checked.disk_needed_bytes // 2**20} MiB, and a start reads "
+        f"them in about {checked.start_seconds:.0f} s.",
     )
 
 

@@ -79,6 +79,12 @@ def open_log(path: Path, binding: bytes) -> tuple[ReplayLog, list[ReplayTag]]:
     return ReplayLog(descriptor, length), tags
 
 
+def log_bytes(tags: int, batches: int) -> int:
+    """How long a log of `tags` in `batches` is."""
+    heads = _FILE_HEAD_BYTES + batches * (_BATCH_HEAD_BYTES + _CHECKSUM.size)
+    return heads + tags * REPLAY_TAG_BYTES
+
+
 def sync_directory(directory: Path) -> None:
     """Returns when the directory's entries are on disk."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hushmill.runtime.configuration import load_configuration, parse_configuration
     from hushmill.runtime.connector import Connector
     from hushmill.runtime.descriptor_reader import DescriptorReader
+    from hushmill.runtime.descriptors import require_descriptors
     from hushmill.runtime.driver import Driver
     from hushmill.runtime.files import (
         atomic_write,
@@ -82,6 +83,7 @@ __all__ = [
     "private_umask",
     "read_passphrase",
     "read_secret",
+    "require_descriptors",
     "run_service",
     "sync_folder",
     "wall_clock_error",
@@ -95,6 +97,7 @@ _NAMES_BY_MODULE = {
     "configuration": ("load_configuration", "parse_configuration"),
     "connector": ("Connector",),
     "descriptor_reader": ("DescriptorReader",),
+    "descriptors": ("require_descriptors",),
     "driver": ("Driver",),
     "files": (
         "atomic_write",
