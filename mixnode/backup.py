@@ -32,6 +32,7 @@ from mixnode.node_directory import (
     SIGNING_KEY_FILE,
     Role,
     open_node_directory,
+    secret_file,
 )
 from pki import NETWORK_FILE
 
@@ -69,7 +70,7 @@ def collect_backup(path: Path, role: Role) -> NodeBackup:
     return NodeBackup(
         role=role,
         signing_key=directory.signing_key.raw,
-        link_key=read_secret(path / LINK_KEY_FILE, 32),
+        link_key=read_secret(secret_file(path, LINK_KEY_FILE), 32),
         settings=(path / SETTINGS_FILE).read_bytes(),
         network=(path / NETWORK_FILE).read_bytes(),
         public=(path / PUBLIC_FILE).read_bytes(),

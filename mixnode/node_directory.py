@@ -191,8 +191,8 @@ def open_node_directory(path: Path, role: Role) -> NodeDirectory:
     settings = load_configuration(path / SETTINGS_FILE, NodeSettings)
     settings.limits()
     try:
-        signing_key = SigningKey.from_raw(_read_signing_key(path))
-        identity = LinkIdentity.load(path / LINK_KEY_FILE)
+        signing_key = SigningKey.from_raw(_read_signing_key(secret_file(path, SIGNING_KEY_FILE)))
+        identity = LinkIdentity.load(secret_file(path, LINK_KEY_FILE))
         network = (path / NETWORK_FILE).read_bytes()
     except FileNotFoundError as error:
         raise UserError(
@@ -211,12 +211,20 @@ def open_node_directory(path: Path, role: Role) -> NodeDirectory:
     return NodeDirectory(path, settings, genesis, entry, signing_key, identity)
 
 
-def _read_signing_key(path: Path) -> bytes:
-    raw = read_secret(path / SIGNING_KEY_FILE, SIGNING_KEY_BYTES)
+def secret_file(path: Path, name: str) -> Path:
+    """Where the key `name` of the node in `path` is: what systemd hands to the process as a
+    credential (systemd.exec(5), LoadCredentialEncrypted=) comes before the directory's own."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (Path(credentials) / name).exists():
+        return Path(credentials) / name
+    return path / name
+
+
+def _read_signing_key(file: Path) -> bytes:
+    raw = read_secret(file, SIGNING_KEY_BYTES)
     if len(raw) != SIGNING_KEY_BYTES:
         raise UserError(
-            f"{path / SIGNING_KEY_FILE} is cut off, so the node has lost its key. "
-            "Restore the file from a backup.",
+            f"{file} is cut off, so the node has lost its key. Restore the file from a backup.",
             ExitCode.SECURITY_STOP,
         )
     return raw

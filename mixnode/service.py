@@ -23,6 +23,7 @@ from hushmill.runtime import (
     Reactor,
     SystemRandomness,
     notify,
+    notify_alive,
     notify_ready,
     now,
     run_service,
@@ -137,6 +138,7 @@ class NodeService:
 
     def start(self) -> None:
         """Listens, and asks the directory; `ready` is said once both have come to something."""
+        notify("STATUS=Waiting for a document of the directory.")
         self._links.listen(self.directory.settings.listen, self.directory.entry.port)
         self._path.driver.start()
         self._directory_client.start()
@@ -178,6 +180,7 @@ class NodeService:
         if is_first:
             self._extension.started(self)
             notify_ready()
+            notify("STATUS=Taking part.")
 
     def _unknown_epochs(self, consensus: Consensus) -> frozenset[Epoch]:
         """Those for which the document has another key of this node than it holds: destroyed with
@@ -216,6 +219,7 @@ class NodeService:
         check_clock(wall_clock_error(), self.directory.genesis.parameters)
         self._path.follow_keys()
         self._write_status()
+        notify_alive()
         self._reactor.callLater(STATUS_SECONDS, self._say_status)
 
     def _write_status(self) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hushmill.runtime.listener import Listener, ListenerLimits, listen
     from hushmill.runtime.local_time import local_time
     from hushmill.runtime.logs import FieldFormatter, configure_logging
-    from hushmill.runtime.notify import notify, notify_ready, watchdog_seconds
+    from hushmill.runtime.notify import notify, notify_alive, notify_ready
     from hushmill.runtime.output import HushmillCommand, HushmillGroup, Output, pass_output
     from hushmill.runtime.passphrase import passphrase_options, read_passphrase
     from hushmill.runtime.process import DRAIN, HURRY, run_service
@@ -75,6 +75,7 @@ __all__ = [
     "make_private_folder",
     "monotonic",
     "notify",
+    "notify_alive",
     "notify_ready",
     "now",
     "parse_configuration",
@@ -87,7 +88,6 @@ __all__ = [
     "run_service",
     "sync_folder",
     "wall_clock_error",
-    "watchdog_seconds",
     "write_status_file",
 ]
 
@@ -118,7 +118,7 @@ _NAMES_BY_MODULE = {
     "listener": ("Listener", "ListenerLimits", "listen"),
     "local_time": ("local_time",),
     "logs": ("FieldFormatter", "configure_logging"),
-    "notify": ("notify", "notify_ready", "watchdog_seconds"),
+    "notify": ("notify", "notify_alive", "notify_ready"),
     "output": ("HushmillCommand", "HushmillGroup", "Output", "pass_output"),
     "passphrase": ("passphrase_options", "read_passphrase"),
     "process": ("DRAIN", "HURRY", "run_service"),
