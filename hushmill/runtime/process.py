@@ -5,6 +5,7 @@ process with exit 1, because a node with a bug in it must be red and not quiet. 
 cannot get that far: a link catches PeerError.
 """
 
+import gc
 import logging
 import resource
 import signal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 DRAIN = "drain"
 HURRY = "hurry"
+COLLECTED_AFTER_OBJECTS = 50_000
 
 
 def run_service(start: Callable[[Reactor], None]) -> None:
@@ -40,6 +42,7 @@ def run_service(start: Callable[[Reactor], None]) -> None:
     reactor = install_reactor()
     private_umask()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold every key in memory
+    _spare_the_collector()
     ends: list[BaseException] = []
     has_stopped: list[bool] = []
 
@@ -87,3 +90,11 @@ def run_service(start: Callable[[Reactor], None]) -> None:
     reactor.run()
     if ends:
         raise ends[0]
+
+
+def _spare_the_collector() -> None:
+    """What is loaded by now lives as long as the process, and what comes and goes with packets has
+    no cycles, so reference counts free it: looking for cycles every 700 objects, as Python does by
+    itself, cost a busy node a twelfth of its time."""
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AFTER_OBJECTS, 10, 10)
