@@ -95,6 +95,17 @@ class MixCore:
         """Nothing waits to leave."""
         return len(self._held) == 0
 
+    @property
+    def held_share(self) -> float:
+        """How full the memory for held packets is, from 0 to 1."""
+        return self._held.used / self._limits.held_bytes
+
+    @property
+    def replay_share(self) -> float:
+        """How full the fullest table of replay tags is, from 0 to 1."""
+        fullest = max((len(table) for table in self._tables.values()), default=0)
+        return fullest / self._limits.tags_per_key
+
     def load(self, now: float) -> int:
         """What a descriptor made at `now` says: packets relayed a second, own loops among them, in
         the epoch before; coarse, and 0 for a provider. A node calls it when it starts as well, so

@@ -56,12 +56,16 @@ Workers = Literal["per_core"] | int
 class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`listen` is the address of this machine to listen on. `budget_mib` covers packets and replay
     tags; `replay_tags` is how many tags each of two keys may have. `workers` is how many
-    processes open packets: one a core, or a number; with 0 the node's one process does it."""
+    processes open packets: one a core, or a number; with 0 the node's one process does it.
+    `metrics_listen` is where Prometheus may ask, on this machine alone; "" is nowhere."""
 
     listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
     budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = 1_200_000
     workers: Literal["per_core"] | Annotated[int, msgspec.Meta(ge=0, le=WORKERS_LIMIT)] = "per_core"
+    metrics_listen: Annotated[
+        str, msgspec.Meta(pattern=r"^(|127(\.[0-9]{1,3}){3}:[0-9]{1,5}|\[::1\]:[0-9]{1,5})\Z")
+    ] = ""
 
     def limits(self) -> MixLimits:
         """Raises UserError when the tags leave no room for packets."""
@@ -260,6 +264,8 @@ def _settings_text(listen: str, workers: Workers) -> bytes:
         f"replay_tags = {defaults.replay_tags}\n"
         '# Processes that open packets: "per_core", or a number; 0 on a small shared machine.\n'
         f"workers = {json.dumps(workers)}\n"
+        '# Where Prometheus may ask on this machine, "127.0.0.1:9100" say; "" is nowhere.\n'
+        'metrics_listen = ""\n'
     ).encode()
     parse_configuration(text, NodeSettings, f"{SETTINGS_FILE} (listen, or host)")
     return text

@@ -20,6 +20,7 @@ from hushmill.parameters import Parameters
 from hushmill.runtime import (
     DRAIN,
     HURRY,
+    PageServer,
     Reactor,
     SystemRandomness,
     notify,
@@ -35,6 +36,7 @@ from mixnode.extension import NodeExtension
 from mixnode.hot_path import HotPath
 from mixnode.key_schedule import KeySchedule
 from mixnode.links import NodeLinks
+from mixnode.metrics import METRICS_PATH, MetricValues, SteppedMetrics
 from mixnode.mix_core import MixCore
 from mixnode.node_directory import (
     DIRECTORY_STATE_FILE,
@@ -132,6 +134,8 @@ class NodeService:
             on_document=extension.document_accepted,
         )
         self._status = StatusWriter(directory.path)
+        self._metrics = SteppedMetrics(now()) if directory.settings.metrics_listen else None
+        self._metrics_server: PageServer | None = None
         self._state: NodeState = "running"
         self._patience: Patience | None = None
         self._ended: Deferred[None] = Deferred()
@@ -140,6 +144,10 @@ class NodeService:
         """Listens, and asks the directory; `ready` is said once both have come to something."""
         notify("STATUS=Waiting for a document of the directory.")
         self._links.listen(self.directory.settings.listen, self.directory.entry.port)
+        if self._metrics is not None:
+            server = PageServer(self._reactor, METRICS_PATH, self._metrics.page)
+            server.listen(self.directory.settings.metrics_listen)
+            self._metrics_server = server
         self._path.driver.start()
         self._directory_client.start()
         self._look_after_keys()
@@ -220,16 +228,32 @@ class NodeService:
         self._path.follow_keys()
         self._write_status()
         notify_alive()
+        if self._metrics is not None:
+            self._metrics.look(now(), self._metric_values)
         self._reactor.callLater(STATUS_SECONDS, self._say_status)
 
-    def _write_status(self) -> None:
+    def _served_epoch(self) -> Epoch | None:
+        """Of the document in force."""
         known = self.consensus
         is_served = known is not None and self._schedule.current(now()) <= last_served(known.epoch)
+        return known.epoch if known is not None and is_served else None
+
+    def _metric_values(self) -> MetricValues:
+        return MetricValues(
+            counters=self.mix.counters.rounded(),
+            links_up=self._links.links_up,
+            links_wanted=self._links.links_wanted,
+            epoch=self._served_epoch(),
+            held_tenths=int(10 * self.mix.held_share),
+            replay_tenths=int(10 * self.mix.replay_share),
+        )
+
+    def _write_status(self) -> None:
         status = NodeStatus(
             state=self._state,
             role=self.directory.entry.role,
             written_at=int(now()),
-            epoch=known.epoch if known is not None and is_served else None,
+            epoch=self._served_epoch(),
             links_up=self._links.links_up,
             links_wanted=self._links.links_wanted,
             counters=self.mix.counters.rounded(),
@@ -273,6 +297,8 @@ class NodeService:
             self._path.stop()
             self._directory_client.stop()
             self._links.stop()
+            if self._metrics_server is not None:
+                self._metrics_server.stop()
             self._extension.stopped()
             self._disk.stop()
             if self._trace is not None:

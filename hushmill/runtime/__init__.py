@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hushmill.runtime.logs import FieldFormatter, configure_logging
     from hushmill.runtime.notify import notify, notify_alive, notify_ready
     from hushmill.runtime.output import HushmillCommand, HushmillGroup, Output, pass_output
+    from hushmill.runtime.page_server import PageServer
     from hushmill.runtime.passphrase import passphrase_options, read_passphrase
     from hushmill.runtime.process import DRAIN, HURRY, run_service
     from hushmill.runtime.reactor import DelayedCall, Reactor, Scheduler, install_reactor
@@ -60,6 +61,7 @@ __all__ = [
     "Listener",
     "ListenerLimits",
     "Output",
+    "PageServer",
     "Reactor",
     "Scheduler",
     "SystemRandomness",
@@ -120,6 +122,7 @@ _NAMES_BY_MODULE = {
     "logs": ("FieldFormatter", "configure_logging"),
     "notify": ("notify", "notify_alive", "notify_ready"),
     "output": ("HushmillCommand", "HushmillGroup", "Output", "pass_output"),
+    "page_server": ("PageServer",),
     "passphrase": ("passphrase_options", "read_passphrase"),
     "process": ("DRAIN", "HURRY", "run_service"),
     "reactor": ("DelayedCall", "Reactor", "Scheduler", "install_reactor"),

@@ -8,6 +8,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,12 +48,19 @@ def loop() -> Iterator[Loop]:
 @pytest.mark.skipif(not _can_unshare(), reason="needs root, to make a mount namespace")
 def test_needs_nothing_writable_but_its_own_directory(tmp_path: Path, loop: Loop) -> None:
     """It becomes ready, forwards, says that it lives and that it stops, and ends in order; its
-    signing key is where systemd puts a credential, and not in its directory."""
+    signing key is where systemd puts a credential, and not in its directory. Prometheus can ask."""
     network = MixNetwork(tmp_path, loop, workers=1)
     network.play_second()
     credentials = tmp_path / "credentials"
     credentials.mkdir(mode=0o700)
     (network.folder / "signing.key").rename(credentials / "signing.key")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        metrics = f"127.0.0.1:{probe.getsockname()[1]}"
+    settings = network.folder / "node.toml"
+    settings.write_text(
+        settings.read_text().replace('metrics_listen = ""', f'metrics_listen = "{metrics}"')
+    )
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(0)
@@ -76,6 +84,8 @@ def test_needs_nothing_writable_but_its_own_directory(tmp_path: Path, loop: Loop
             loop.until(lambda: entry.links and network.second.ups, 30.0)
             entry.link.send([network.frame(0.0)])
             loop.until(lambda: network.second.frames)
+            with urllib.request.urlopen(f"http://{metrics}/metrics") as page:
+                assert page.read().endswith(b"hushmill_mix_up 1.0\n")
         finally:
             process.terminate()
             assert process.wait(20) == 0
