@@ -1,6 +1,5 @@
-"""A mix as systemd runs it: on a read-only root, with its keys as credentials, and told about it.
-
-Spec: docs/operating.md. The kernel's mount namespace stands in for systemd's own use of it.
+"""A mix as its systemd unit runs it: on a read-only root, with no capability and the unit's system
+calls alone, with its keys as credentials, and told about it. Spec: docs/operating.md.
 """
 
 import os
@@ -16,6 +15,9 @@ import pytest
 
 from tests.processes.link_loop import Loop, Owner, running_loop
 from tests.processes.mix_network import ENTRY, MixNetwork
+from tests.processes.unit_sandbox import is_available
+
+UNIT = Path(__file__).parents[2] / "deploy" / "hushmill-mix@.service"
 
 # Everything that is mounted becomes read-only in here, and then the one folder is put over its
 # place as it was. The node is run by the shell's own process, so that it is told what is meant for
@@ -30,13 +32,14 @@ mount --bind /proc/self/fd/9 {folder}
 mount -o remount,bind,rw {folder}
 if touch {canary} 2>/dev/null; then exit 77; fi
 export WATCHDOG_PID=$$
-exec {python} -m hushmill mix run {folder}
+exec {python} -m tests.processes.unit_sandbox {unit} {python} -m hushmill mix run {folder}
 """
 
 
 def _can_unshare() -> bool:
     command = ["unshare", "--mount", "true"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    done = subprocess.run(command, capture_output=True, check=False)
+    return done.returncode == 0 and is_available()
 
 
 @pytest.fixture
@@ -45,7 +48,9 @@ def loop() -> Iterator[Loop]:
         yield loop
 
 
-@pytest.mark.skipif(not _can_unshare(), reason="needs root, to make a mount namespace")
+@pytest.mark.skipif(
+    not _can_unshare(), reason="needs root, for a mount namespace, and Linux on x86-64"
+)
 def test_needs_nothing_writable_but_its_own_directory(tmp_path: Path, loop: Loop) -> None:
     """It becomes ready, forwards, says that it lives and that it stops, and ends in order; its
     signing key is where systemd puts a credential, and not in its directory. Prometheus can ask."""
@@ -68,6 +73,7 @@ def test_needs_nothing_writable_but_its_own_directory(tmp_path: Path, loop: Loop
             folder=shlex.quote(str(network.folder)),
             canary=shlex.quote(str(tmp_path / "canary")),
             python=shlex.quote(sys.executable),
+            unit=shlex.quote(str(UNIT)),
         )
         process = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
