@@ -70,7 +70,7 @@ lock:
 		-c requirements.lock -o requirements-lab.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" pyproject.toml --extra build --extra lab --extra cluster \
-		--extra dev -c requirements-lab.lock -o requirements-dev.lock
+		--extra metrics --extra dev -c requirements-lab.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .oracle build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

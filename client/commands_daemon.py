@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
-from client.commands_options import (
-    chosen_profile,
+from client.commands_options import chosen_profile, profile_option
+from hushmill.runtime import (
+    HushmillCommand,
+    Output,
+    pass_output,
     passphrase_options,
-    profile_option,
     read_passphrase,
 )
-from hushmill.runtime import HushmillCommand, Output, pass_output
 
 
 @click.command(cls=HushmillCommand)

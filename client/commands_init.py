@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from client.commands_options import (
-    chosen_profile,
-    passphrase_options,
-    profile_option,
-    read_passphrase,
-)
+from client.commands_options import chosen_profile, profile_option
 from client.profile import Profile
 from client.views import shown, size_text
 from hushmill.errors import ExitCode, UserError
-from hushmill.runtime import HushmillCommand, Output, pass_output
+from hushmill.runtime import (
+    HushmillCommand,
+    Output,
+    pass_output,
+    passphrase_options,
+    read_passphrase,
+)
 
 if TYPE_CHECKING:
     from pki import Genesis, GenesisNode

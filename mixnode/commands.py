@@ -1,4 +1,4 @@
-"""`hushmill mix init|check|run|status`."""
+"""`hushmill mix`."""
 
 from pathlib import Path
 
@@ -6,7 +6,14 @@ import click
 
 from hushmill.runtime import HushmillGroup, Output, configure_logging, pass_output
 from mixnode.checks import check_node
-from mixnode.node_directory import PUBLIC_FILE, create_node_directory, install_network
+from mixnode.commands_backup import backup, restore, rotate
+from mixnode.commands_drain import drain
+from mixnode.node_directory import (
+    PUBLIC_FILE,
+    create_node_directory,
+    give_to_owner,
+    install_network,
+)
 from mixnode.status_file import read_status
 
 _DIRECTORY = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
@@ -54,6 +61,7 @@ def init(
         if any(value is not None for value in given):
             raise click.UsageError("--network stands alone: the directory has been made before.")
         genesis = install_network(directory, network.read_bytes())
+        give_to_owner(directory)
         record = {"ok": True, "network": genesis.network}
         output.result(record, f"{directory} belongs to the network {genesis.network} now.")
         return
@@ -92,16 +100,23 @@ def init(
 @pass_output
 def check(output: Output, directory: Path) -> None:
     """Look for what is wrong before running it."""
-    found = check_node(directory, "mix")
+    checked = check_node(directory, "mix")
+    give_to_owner(directory)
+    found = checked.directory
     output.result(
         {
             "ok": True,
             "number": found.entry.number,
             "layer": found.entry.layer,
             "network": found.genesis.network,
+            "running": checked.is_running,
+            "start_seconds": round(checked.start_seconds, 1),
+            "disk_needed_bytes": checked.disk_needed_bytes,
         },
         f"Nothing wrong: mix {found.entry.name}, layer {found.entry.layer} of the network "
-        f"{found.genesis.network}.",
+        f"{found.genesis.network}{', and it is running' if checked.is_running else ''}.\n"
+        f"Its replay logs may grow by {checked.disk_needed_bytes // 2**20} MiB, and a start reads "
+        f"them in about {checked.start_seconds:.0f} s.",
     )
 
 
@@ -127,3 +142,7 @@ def status(output: Output, directory: Path) -> None:
     """Show how it is doing; counters are rounded down."""
     found = read_status(directory)
     output.result(found.record(), found.text())
+
+
+for command in (drain, backup, restore, rotate):
+    mix.add_command(command)

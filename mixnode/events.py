@@ -37,6 +37,14 @@ class ConsensusChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """The node is ending: it makes no loops any more, and what falls due after `until` (Unix
+    seconds) is dropped, now and whenever it arrives."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class LogTags:
     """Append the tags to the log of the epoch's key and sync it. Batches are numbered upwards."""
 
@@ -68,5 +76,5 @@ class EraseKeys:
     before: Epoch
 
 
-MixEvent = Arrived | TagsSynced | ConsensusChanged
+MixEvent = Arrived | TagsSynced | ConsensusChanged | Drain
 MixEffect = LogTags | SendPacket | DeliverPayload | EraseKeys

@@ -4,7 +4,7 @@ Spec: docs/spec/mixing.md (Holding, Budget). A list a link, so that a link that 
 there is room for loses its own packets and nobody else's. When they leave: `strategies.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -97,6 +97,14 @@ class HeldPackets(Generic[Content]):
         """Every packet that may leave; nothing may be added or taken off meanwhile."""
         for link in self._links.values():
             yield from (item for item in link.held if item.is_free)
+
+    def drop(self, is_late: Callable[[Held[Content]], bool]) -> int:
+        """How many packets were dropped, of which `is_late` says that they need not wait."""
+        late = [item for link in self._links.values() for item in link.held if is_late(item)]
+        for item in late:
+            self._husks += not item.is_free
+            self.take_off(item)
+        return len(late)
 
     def take_off(self, item: Held[Content]) -> None:
         """Out of its link's list (the last one takes its place) and out of the account."""

@@ -71,12 +71,18 @@ class HotPath:
         self._leaving: dict[NodeNumber, list[Packet]] = {}
         self._rates = LinkRates(link_packets_per_second)
         self._intake = Intake(intake_packets)
+        self._opening = 0  # given to the pool, and not opened yet
         self._open_keys: dict[int, NodeKey] = {}
         self._pool: UnwrapPool
         if workers:
             self._pool = WorkerUnwrap(reactor, packet_format.geometry, node, workers, self._opened)
         else:
             self._pool = InlineUnwrap(reactor, packet_format, self._opened)
+
+    @property
+    def is_idle(self) -> bool:
+        """No packet is on its way from a link to the core."""
+        return not self._opening and not len(self._intake)
 
     def stop(self) -> None:
         """What is waiting anywhere is dropped with the process."""
@@ -107,9 +113,11 @@ class HotPath:
         room = min(self._pool.room, len(self._intake))
         if room:
             self.follow_keys()
+            self._opening += room
             self._pool.give(self._intake.take(room))
 
     def _opened(self, opened: Sequence[Opened]) -> None:
+        self._opening -= len(opened)
         if self._trace is not None:
             for each in opened:
                 self._opened_one(each, self._trace)

@@ -111,9 +111,20 @@ class NodeLinks:
         else:
             found[1].send([self._frames.encode(Relay(packet.raw)) for packet in packets])
 
-    def stop(self) -> None:
+    @property
+    def has_unsent(self) -> bool:
+        """Packets wait for the kernel to take them, on a link that stands."""
+        links = [connector.link for _, connector in self._connectors.values()]
+        return any(link is not None and link.has_unsent for link in links)
+
+    def stop_accepting(self) -> None:
+        """Closes the port, and ends the links of the ring before this one."""
         if self._listener is not None:
             self._listener.stop()
+
+    def stop(self) -> None:
+        """Ends every link; what was sent still arrives, if the peer takes it in time."""
+        self.stop_accepting()
         for _, connector in self._connectors.values():
             connector.stop()
 

@@ -26,6 +26,7 @@ from mixnode.events import (
     Arrived,
     ConsensusChanged,
     DeliverPayload,
+    Drain,
     EraseKeys,
     LogTags,
     MixEffect,
@@ -46,8 +47,8 @@ from pki import Consensus
 class MixCore:
     """One node's mixing; a provider has one too, with `role` "provider".
 
-    `known_tags` come from the logs of the keys that survived a restart. In `silent_epochs`, whose
-    keys were destroyed with their logs, the node sends no loops of its own either.
+    `known_tags` come from the logs of the keys that survived a restart. In `silent_epochs` (may be
+    set) the network has other keys of this node than it holds, and it sends no loops of its own.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class MixCore:
             epoch: ReplayTable(limits.tags_per_key, rng.take(SECRET_BYTES), tags)
             for epoch, tags in (known_tags or {}).items()
         }
-        self._silent = frozenset(silent_epochs)
+        self.silent_epochs = frozenset(silent_epochs)
         self._held: Strategy[SendPacket | DeliverPayload] = strategy_of(
             parameters, role, limits.held_bytes, rng
         )
@@ -86,6 +87,7 @@ class MixCore:
         self._last_batch = 0
         self._unlogged: dict[Epoch, tuple[int, list[ReplayTag]]] = {}
         self._log_at: float | None = None
+        self._drain_until = math.inf
 
     @property
     def bytes_used(self) -> int:
@@ -96,6 +98,22 @@ class MixCore:
     def is_alarmed(self) -> bool:
         """Whether fewer of the node's own loops return than the published loss allows."""
         return self._loops.alarm.is_raised
+
+    @property
+    def is_spent(self) -> bool:
+        """Nothing more will leave unless something comes."""
+        return self._held.is_spent
+
+    @property
+    def held_share(self) -> float:
+        """How full the memory for held packets is, from 0 to 1."""
+        return self._held.used / self._limits.held_bytes
+
+    @property
+    def replay_share(self) -> float:
+        """How full the fullest table of replay tags is, from 0 to 1."""
+        fullest = max((len(table) for table in self._tables.values()), default=0)
+        return fullest / self._limits.tags_per_key
 
     def load(self, now: float) -> int:
         """What a descriptor made at `now` says: packets relayed a second, own loops among them, in
@@ -119,8 +137,12 @@ class MixCore:
                     neighbours_of(event.consensus, self._node),
                 )
                 self._welcome = self._neighbours.joined(earlier)
-                if self._role == "mix":
+                if self._role == "mix" and self._drain_until == math.inf:
                     self._loops.start(now)
+            case Drain(until):
+                self._drain_until = until
+                self._loops.stop()
+                self.counters.drops[Drop.SHUTDOWN] += self._held.drop_due_after(until)
             case _:
                 assert_never(event)
         if self._first_kept is None:
@@ -163,6 +185,8 @@ class MixCore:
                 due = came
             case _:
                 assert_never(unwrapped.instruction)
+        if content is not None and due > self._drain_until:
+            return Drop.SHUTDOWN
         refused = self._table(unwrapped.epoch).admit(unwrapped.tag, event.source, len(sources))
         if refused is not None:
             return refused
@@ -230,7 +254,7 @@ class MixCore:
             self.counters.drops[Drop.OVERFLOW] += evicted
 
     def _unless_silent(self, epoch: Epoch) -> Epoch | None:
-        return None if epoch in self._silent else epoch
+        return None if epoch in self.silent_epochs else epoch
 
     def _erase(self, now: float) -> list[MixEffect]:
         """Once, when the first kept epoch moves; a clock that steps back does not move it."""

@@ -12,7 +12,6 @@
 Mixes and providers have the same. Spec: docs/spec/mixing.md (Directory of a node).
 """
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -49,7 +48,6 @@ SIGNING_KEY_FILE = "signing.key"
 LINK_KEY_FILE = "link.key"
 KEYS_FOLDER = "keys"
 DIRECTORY_STATE_FILE = "directory.state"
-LOCK_FILE = "node.lock"
 SIGNING_KEY_BYTES = 64
 WORKERS_LIMIT = 64
 Workers = Literal["per_core"] | int
@@ -59,13 +57,17 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """`listen` is the address of this machine to listen on. `budget_mib` covers packets and replay
     tags; `replay_tags` is how many tags each of two keys may have. `workers` is how many
     processes open packets: one a core, or a number; with 0 the node's one process does it.
-    `link_packets_per_second` is what each neighbour may send, a second's worth at once."""
+    `link_packets_per_second` is what each neighbour may send, a second's worth at once.
+    `metrics_listen` is where Prometheus may ask, on this machine alone; "" is nowhere."""
 
     listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
     budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = TAGS_PER_KEY
     workers: Literal["per_core"] | Annotated[int, msgspec.Meta(ge=0, le=WORKERS_LIMIT)] = "per_core"
     link_packets_per_second: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = PACKETS_PER_SECOND
+    metrics_listen: Annotated[
+        str, msgspec.Meta(pattern=r"^(|127(\.[0-9]{1,3}){3}:[0-9]{1,5}|\[::1\]:[0-9]{1,5})\Z")
+    ] = ""
 
     def limits(self) -> MixLimits:
         """Raises UserError when the tags leave no room for packets."""
@@ -181,6 +183,16 @@ def install_network(path: Path, network: bytes) -> Genesis:
     return genesis
 
 
+def give_to_owner(path: Path) -> None:
+    """What root has just written in another user's directory becomes that user's, or the node,
+    which runs as that user, could not open it."""
+    owner = path.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for each in path.rglob("*"):
+        os.chown(each, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 def open_node_directory(path: Path, role: Role) -> NodeDirectory:
     """Raises UserError that names what is missing or wrong."""
     if not path.is_dir():
@@ -188,8 +200,8 @@ def open_node_directory(path: Path, role: Role) -> NodeDirectory:
     settings = load_configuration(path / SETTINGS_FILE, NodeSettings)
     settings.limits()
     try:
-        signing_key = SigningKey.from_raw(_read_signing_key(path))
-        identity = LinkIdentity.load(path / LINK_KEY_FILE)
+        signing_key = SigningKey.from_raw(_read_signing_key(secret_file(path, SIGNING_KEY_FILE)))
+        identity = LinkIdentity.load(secret_file(path, LINK_KEY_FILE))
         network = (path / NETWORK_FILE).read_bytes()
     except FileNotFoundError as error:
         raise UserError(
@@ -208,24 +220,20 @@ def open_node_directory(path: Path, role: Role) -> NodeDirectory:
     return NodeDirectory(path, settings, genesis, entry, signing_key, identity)
 
 
-def lock_node_directory(path: Path) -> int:
-    """The lock's descriptor, held until the process ends. Raises UserError(LOCKED) while another
-    process runs this node: two would write one replay log."""
-    descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise UserError("This node is running already.", ExitCode.LOCKED) from error
-    return descriptor
+def secret_file(path: Path, name: str) -> Path:
+    """Where the key `name` of the node in `path` is: what systemd hands to the process as a
+    credential (systemd.exec(5), LoadCredentialEncrypted=) comes before the directory's own."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (Path(credentials) / name).exists():
+        return Path(credentials) / name
+    return path / name
 
 
-def _read_signing_key(path: Path) -> bytes:
-    raw = read_secret(path / SIGNING_KEY_FILE, SIGNING_KEY_BYTES)
+def _read_signing_key(file: Path) -> bytes:
+    raw = read_secret(file, SIGNING_KEY_BYTES)
     if len(raw) != SIGNING_KEY_BYTES:
         raise UserError(
-            f"{path / SIGNING_KEY_FILE} is cut off, so the node has lost its key. "
-            "Restore the file from a backup.",
+            f"{file} is cut off, so the node has lost its key. Restore the file from a backup.",
             ExitCode.SECURITY_STOP,
         )
     return raw
@@ -261,6 +269,8 @@ def _settings_text(listen: str, workers: Workers, replay_tags: int) -> bytes:
         f"workers = {json.dumps(workers)}\n"
         "# What one neighbour may send; more is dropped before it costs anything.\n"
         f"link_packets_per_second = {defaults.link_packets_per_second}\n"
+        '# Where Prometheus may ask on this machine, "127.0.0.1:9100" say; "" is nowhere.\n'
+        'metrics_listen = ""\n'
     ).encode()
     parse_configuration(text, NodeSettings, f"{SETTINGS_FILE} (listen, or host)")
     return text

@@ -54,6 +54,10 @@ class OwnLoops:
             self._ticks.start(now)
             self._judged_from = now + SETTLING_SECONDS
 
+    def stop(self) -> None:
+        """No loop is sent any more; those on their way may still come back."""
+        self._ticks.stop()
+
     def next_tick(self) -> float | None:
         return self._ticks.next_tick
 

@@ -101,6 +101,12 @@ def logged_tags(path: Path, binding: bytes) -> Iterator[ReplayTag]:
             raise InvalidLogError
 
 
+def log_bytes(tags: int, batches: int) -> int:
+    """How long a log of `tags` in `batches` is."""
+    heads = _FILE_HEAD_BYTES + batches * (_BATCH_HEAD_BYTES + _CHECKSUM.size)
+    return heads + tags * REPLAY_TAG_BYTES
+
+
 def _file_head(binding: bytes) -> bytes:
     head = _MAGIC + binding
     return head + _CHECKSUM.pack(zlib.crc32(head))

@@ -5,9 +5,12 @@ what comes round: documents, keys, status.
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
+
+from twisted.internet.defer import Deferred
 
 from hushmill.drops import Drop
 from hushmill.errors import ExitCode, UserError
@@ -15,35 +18,44 @@ from hushmill.identifiers import Epoch
 from hushmill.packet import packet_format
 from hushmill.parameters import Parameters
 from hushmill.runtime import (
+    DRAIN,
+    HURRY,
+    PageServer,
     Reactor,
     SystemRandomness,
+    notify,
+    notify_alive,
     notify_ready,
     now,
     run_service,
     wall_clock_error,
 )
 from mixnode.disk_work import DiskWork, MakeKeys
-from mixnode.events import ConsensusChanged, TagsSynced
+from mixnode.events import ConsensusChanged, Drain, TagsSynced
 from mixnode.extension import NodeExtension
 from mixnode.hot_path import HotPath
 from mixnode.key_schedule import KeySchedule
 from mixnode.links import NodeLinks
+from mixnode.metrics import METRICS_PATH, MetricValues, SteppedMetrics
 from mixnode.mix_core import MixCore
 from mixnode.node_directory import (
     DIRECTORY_STATE_FILE,
     KEYS_FOLDER,
     NodeDirectory,
     Role,
-    lock_node_directory,
     open_node_directory,
 )
 from mixnode.node_keys import NodeKeys
-from mixnode.status_file import STATUS_SECONDS, NodeStatus, StatusWriter
+from mixnode.node_lock import lock_node_directory
+from mixnode.service_ending import Patience
+from mixnode.status_file import STATUS_SECONDS, NodeState, NodeStatus, StatusWriter
 from mixnode.trace_file import TraceFile, require_loopback
 from pki import Consensus, DirectoryClient, descriptor_of, last_served, sign_descriptor
 
 _log = logging.getLogger(__name__)
 KEY_LOOKS_PER_EPOCH = 4  # how often the keys of the next epochs are looked after
+DRAIN_SECONDS = 30.0  # what falls due later is not waited for
+DRAIN_SPARE_SECONDS = 2.0  # for what falls due at the last moment, and a slow disk
 
 
 class NodeService:
@@ -85,7 +97,6 @@ class NodeService:
             SystemRandomness(),
             directory.settings.limits(),
             known_tags=self._keys.take_restored(),
-            silent_epochs=self._keys.destroyed,
         )
         self._disk = DiskWork(reactor, self._keys, self._synced, _stop_for_disk)
         self._links = NodeLinks(
@@ -125,14 +136,26 @@ class NodeService:
         )
         self._status = StatusWriter(directory.path)
         self._said_alarm = False
+        self._metrics = SteppedMetrics(now()) if directory.settings.metrics_listen else None
+        self._metrics_server: PageServer | None = None
+        self._state: NodeState = "running"
+        self._patience: Patience | None = None
+        self._ended: Deferred[None] = Deferred()
 
     def start(self) -> None:
         """Listens, and asks the directory; `ready` is said once both have come to something."""
+        notify("STATUS=Waiting for a document of the directory.")
         self._links.listen(self.directory.settings.listen, self.directory.entry.port)
+        if self._metrics is not None:
+            server = PageServer(self._reactor, METRICS_PATH, self._metrics.page)
+            server.listen(self.directory.settings.metrics_listen)
+            self._metrics_server = server
         self._path.driver.start()
         self._directory_client.start()
         self._look_after_keys()
         self._say_status()
+        self._reactor.addSystemEventTrigger("before", DRAIN, self._drain)
+        self._reactor.addSystemEventTrigger("before", HURRY, self._hurry)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._stop)
 
     def receive(self, event: object) -> None:
@@ -162,11 +185,22 @@ class NodeService:
         is_first = self.consensus is None
         self.consensus = consensus
         self._links.follow(consensus)
+        self.mix.silent_epochs = self._unknown_epochs(consensus)
         self._path.driver.receive(ConsensusChanged(consensus, epoch))
         self._path.follow_neighbours({node.number for node in consensus.nodes})
         if is_first:
             self._extension.started(self)
             notify_ready()
+            notify("STATUS=Taking part.")
+
+    def _unknown_epochs(self, consensus: Consensus) -> frozenset[Epoch]:
+        """Those for which the document has another key of this node than it holds: destroyed with
+        its log, rotated, or left behind on another machine."""
+        entry = consensus.node(self.directory.number)
+        if entry is None:
+            return frozenset()
+        own = dict(self._keys.public_keys(key.epoch for key in entry.keys))
+        return frozenset(key.epoch for key in entry.keys if own.get(key.epoch) != key.raw)
 
     def _descriptor(self, moment: float) -> bytes:
         """Keys are made ahead on the disk thread; only after a long sleep are they made here."""
@@ -185,18 +219,44 @@ class NodeService:
         return (*epochs, Epoch(epochs[-1] + 1))
 
     def _look_after_keys(self) -> None:
+        if self._state == "ended":
+            return
         self._disk.submit(MakeKeys(self._wanted_epochs()))
         self._reactor.callLater(self._epoch_seconds / KEY_LOOKS_PER_EPOCH, self._look_after_keys)
 
     def _say_status(self) -> None:
+        if self._state == "ended":
+            return
         check_clock(wall_clock_error(), self.directory.genesis.parameters)
         self._path.follow_keys()
+        self._write_status()
+        notify_alive()
+        if self._metrics is not None:
+            self._metrics.look(now(), self._metric_values)
+        self._reactor.callLater(STATUS_SECONDS, self._say_status)
+
+    def _served_epoch(self) -> Epoch | None:
+        """Of the document in force."""
         known = self.consensus
         is_served = known is not None and self._schedule.current(now()) <= last_served(known.epoch)
+        return known.epoch if known is not None and is_served else None
+
+    def _metric_values(self) -> MetricValues:
+        return MetricValues(
+            counters=self.mix.counters.rounded(),
+            links_up=self._links.links_up,
+            links_wanted=self._links.links_wanted,
+            epoch=self._served_epoch(),
+            held_tenths=int(10 * self.mix.held_share),
+            replay_tenths=int(10 * self.mix.replay_share),
+        )
+
+    def _write_status(self) -> None:
         status = NodeStatus(
+            state=self._state,
             role=self.directory.entry.role,
             written_at=int(now()),
-            epoch=known.epoch if known is not None and is_served else None,
+            epoch=self._served_epoch(),
             links_up=self._links.links_up,
             links_wanted=self._links.links_wanted,
             alarm=self.mix.is_alarmed,
@@ -204,7 +264,6 @@ class NodeService:
         )
         self._status.write(status)
         self._log_alarm(status.alarm)
-        self._reactor.callLater(STATUS_SECONDS, self._say_status)
 
     def _log_alarm(self, is_alarmed: bool) -> None:
         """Once when it rises, and once when it falls."""
@@ -216,15 +275,52 @@ class NodeService:
         else:
             _log.warning("n-1 alarm: own loops come back again", extra={"state": "fallen"})
 
-    def _stop(self) -> None:
-        """SIGTERM: what is held is dropped; keys and synced tags stay for the next start."""
-        self._path.stop()
+    # -- the end
+
+    def _drain(self) -> None:
+        """Told to end: nothing new is taken, and what falls due in a while still leaves."""
+        self._state = "draining"
+        notify("STOPPING=1\nSTATUS=Draining: packets that are held leave when they are due.")
         self._directory_client.stop()
-        self._links.stop()
-        self._extension.stopped()
-        self._disk.stop()
-        if self._trace is not None:
-            self._trace.close()
+        self._links.stop_accepting()
+        self._path.driver.receive(Drain(now() + DRAIN_SECONDS))
+        self._write_status()
+        seconds = DRAIN_SECONDS + DRAIN_SPARE_SECONDS
+        self._patience = Patience(self._reactor, self._is_drained, seconds, self._close)
+
+    def _is_drained(self) -> bool:
+        """What the kernel has taken arrives also when this process is no more."""
+        return self._path.is_idle and self.mix.is_spent and not self._links.has_unsent
+
+    def _hurry(self) -> None:
+        """Told to end twice, or something has gone wrong meanwhile: it ends at once."""
+        if self._patience is not None:
+            self._patience.hurry()
+
+    def _stop(self) -> "Deferred[None]":
+        """The reactor waits for the end of draining; without an order to drain it ends at once."""
+        if self._patience is None:
+            self._close()
+        return self._ended
+
+    def _close(self) -> None:
+        """What is still held is dropped, and counted. Keys and synced tags stay for the next
+        start."""
+        self._state = "ended"
+        try:
+            self._path.driver.receive(Drain(-math.inf))
+            self._path.stop()
+            self._directory_client.stop()
+            self._links.stop()
+            if self._metrics_server is not None:
+                self._metrics_server.stop()
+            self._extension.stopped()
+            self._disk.stop()
+            if self._trace is not None:
+                self._trace.close()
+            self._write_status()
+        finally:
+            self._ended.callback(None)
 
 
 def run_node(

@@ -5,7 +5,7 @@ Spec: docs/spec/mixing.md (Counters). Read by `status` and by launchers.
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -21,12 +21,15 @@ ALARM_WORDS = (
     "line and its clock are well, tell the network's authorities."
 )
 STALE_SECONDS = 4 * STATUS_SECONDS
+NodeState = Literal["running", "draining", "ended"]
 
 
 class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`epoch` is the document's in force, None with none; `alarm` is the n-1 alarm; counters are
-    rounded down."""
+    rounded down. With "ended" it is the last one that a process wrote which ended as it was told.
+    """
 
+    state: NodeState
     role: str
     written_at: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
     epoch: int | None
@@ -39,6 +42,7 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """For machines."""
         return {
             "ok": True,
+            "state": self.state,
             "role": self.role,
             "epoch": self.epoch,
             "links_up": self.links_up,
@@ -50,7 +54,8 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     def text(self) -> str:
         """For people: the counters that are not zero, a line each."""
         epoch = "no document in force" if self.epoch is None else f"document of epoch {self.epoch}"
-        lines = [f"{self.role}: {epoch}, {self.links_up} of {self.links_wanted} links up"]
+        state = "" if self.state == "running" else f" ({self.state})"
+        lines = [f"{self.role}{state}: {epoch}, {self.links_up} of {self.links_wanted} links up"]
         if self.alarm:
             lines.append(ALARM_WORDS)
         lines += [f"  {name} {count}" for name, count in self.counters.items() if count]
@@ -76,23 +81,30 @@ class StatusWriter:
 
 def read_status(directory: Path) -> NodeStatus:
     """The last status of a running node. Raises UserError(DAEMON_DOWN) when there is none, or when
-    it is so old that the node cannot be running."""
+    it is so old that the node cannot be running; what a node said when it ended goes with it."""
+    status = last_status(directory)
+    if status is not None and status.state == "ended":
+        raise UserError(
+            f"The node is not running: it ended as it was told.\n{status.text()}",
+            ExitCode.DAEMON_DOWN,
+            status.record(),
+        )
+    if status is None or now() - status.written_at > STALE_SECONDS:
+        raise UserError(
+            "The node is not running. Start it with the command `run` of its role.",
+            ExitCode.DAEMON_DOWN,
+        )
+    return status
+
+
+def last_status(directory: Path) -> NodeStatus | None:
+    """What the node said last, however long ago; None if it never did."""
     try:
-        status = msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=NodeStatus)
-    except FileNotFoundError as error:
-        raise _down() from error
+        return msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=NodeStatus)
+    except FileNotFoundError:
+        return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(
             f"{directory / STATUS_FILE} is damaged. The node writes it anew while it runs.",
             ExitCode.DAEMON_DOWN,
         ) from error
-    if now() - status.written_at > STALE_SECONDS:
-        raise _down()
-    return status
-
-
-def _down() -> UserError:
-    return UserError(
-        "The node is not running. Start it with the command `run` of its role.",
-        ExitCode.DAEMON_DOWN,
-    )

@@ -49,6 +49,15 @@ class Strategy(Protocol[Content]):
         """What leaves at `now`. The order may say something: the caller shuffles."""
         ...
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing will leave any more unless something comes."""
+        ...
+
+    def drop_due_after(self, until: float) -> int:
+        """How many packets were dropped because they would not leave by `until`."""
+        ...
+
 
 def keeps_delays(parameters: Parameters, role: Literal["mix", "provider"]) -> bool:
     """Whether packets at such a node leave when their sender's delay is over. At a provider they
@@ -116,6 +125,15 @@ class PoissonMix(Generic[Content]):
                 released.append(item.content)
                 self._held.take_off(item)
         return released
+
+    @property
+    def is_spent(self) -> bool:
+        return len(self._held) == 0
+
+    def drop_due_after(self, until: float) -> int:
+        dropped = self._held.drop(lambda item: item.due > until)
+        self._sweep()
+        return dropped
 
     def _sweep(self) -> None:
         """Evicted packets leave husks in the heap; they never outnumber what is held by much."""
@@ -186,3 +204,13 @@ class TimedPool(Generic[Content]):
                 released.append(item.content)
             self._held.take_off(item)
         return released
+
+    @property
+    def is_spent(self) -> bool:
+        """What the pool keeps leaves only when more comes."""
+        return len(self._held) == self._held.free <= self._pool
+
+    def drop_due_after(self, until: float) -> int:
+        """All, when there is no round until then; who would leave in one is not drawn yet."""
+        is_late = self._round_at is None or self._round_at > until
+        return self._held.drop(lambda _item: is_late)

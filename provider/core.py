@@ -36,6 +36,7 @@ from mixnode import (
     Arrived,
     ConsensusChanged,
     DeliverPayload,
+    Drain,
     MixCore,
     MixEffect,
     SendPacket,
@@ -119,7 +120,7 @@ class ProviderCore:
         if self._clean_at is None:
             self._clean_at = now
         match event:
-            case Arrived() | TagsSynced() | ConsensusChanged():
+            case Arrived() | TagsSynced() | ConsensusChanged() | Drain():
                 if isinstance(event, ConsensusChanged):
                     self._learn_consensus(event.consensus)
                 effects = self._deposit_delivered(self._mix.receive(event, now), now)

@@ -94,7 +94,7 @@ def open_store(path: Path, settings: ProviderSettings) -> MailboxStore:
 def check_provider(path: Path) -> NodeDirectory:
     """The directory, in which nothing was found wrong; of a provider that is not running the whole
     store is read. Raises UserError for the first thing that is wrong."""
-    directory = check_node(path, "provider")
+    directory = check_node(path, "provider").directory
     settings = load_settings(path)
     if not (path / STORE_FILE).exists():
         return directory

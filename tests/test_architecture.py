@@ -47,6 +47,7 @@ PLACES = {
     "datetime": ("hushmill/runtime/", "hushmill/crypto/certificate.py", "experiments/"),
     "pickle": (),
     "marshal": (),
+    "prometheus_client": ("mixnode/metrics.py",),
     "sphinxmix": ("experiments/oracle/",),
     "petlib": ("experiments/oracle/",),
 }

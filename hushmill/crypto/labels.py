@@ -39,5 +39,6 @@ class Label(bytes, Enum):
     VAULT_PAGES = b"hushmill/vault/pages"
     VAULT_CHECK = b"hushmill/vault/check"
     VAULT_HEADER = b"hushmill/vault/header"
+    NODE_BACKUP = b"hushmill/mix/backup"  # docs/spec/mixing.md
     TRAFFIC_SLOT = b"hushmill/traffic/slot"  # docs/spec/traffic.md
     TRAFFIC_LOOP = b"hushmill/traffic/loop"

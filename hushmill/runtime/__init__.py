@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hushmill.runtime.configuration import load_configuration, parse_configuration
     from hushmill.runtime.connector import Connector
     from hushmill.runtime.descriptor_reader import DescriptorReader
+    from hushmill.runtime.descriptors import require_descriptors
     from hushmill.runtime.driver import Driver
     from hushmill.runtime.files import (
         atomic_write,
@@ -33,13 +34,17 @@ if TYPE_CHECKING:
     from hushmill.runtime.listener import Listener, ListenerLimits, listen
     from hushmill.runtime.local_time import local_time
     from hushmill.runtime.logs import FieldFormatter, configure_logging
-    from hushmill.runtime.notify import notify_ready
+    from hushmill.runtime.notify import notify, notify_alive, notify_ready
     from hushmill.runtime.output import HushmillCommand, HushmillGroup, Output, pass_output
-    from hushmill.runtime.process import run_service
+    from hushmill.runtime.page_server import PageServer
+    from hushmill.runtime.passphrase import passphrase_options, read_passphrase
+    from hushmill.runtime.process import DRAIN, HURRY, run_service
     from hushmill.runtime.reactor import DelayedCall, Reactor, Scheduler, install_reactor
     from hushmill.runtime.system_randomness import SystemRandomness
 
 __all__ = [
+    "DRAIN",
+    "HURRY",
     "AnchoredClock",
     "Backoff",
     "Connector",
@@ -56,6 +61,7 @@ __all__ = [
     "Listener",
     "ListenerLimits",
     "Output",
+    "PageServer",
     "Reactor",
     "Scheduler",
     "SystemRandomness",
@@ -70,12 +76,17 @@ __all__ = [
     "local_time",
     "make_private_folder",
     "monotonic",
+    "notify",
+    "notify_alive",
     "notify_ready",
     "now",
     "parse_configuration",
     "pass_output",
+    "passphrase_options",
     "private_umask",
+    "read_passphrase",
     "read_secret",
+    "require_descriptors",
     "run_service",
     "sync_folder",
     "wall_clock_error",
@@ -88,6 +99,7 @@ _NAMES_BY_MODULE = {
     "configuration": ("load_configuration", "parse_configuration"),
     "connector": ("Connector",),
     "descriptor_reader": ("DescriptorReader",),
+    "descriptors": ("require_descriptors",),
     "driver": ("Driver",),
     "files": (
         "atomic_write",
@@ -108,9 +120,11 @@ _NAMES_BY_MODULE = {
     "listener": ("Listener", "ListenerLimits", "listen"),
     "local_time": ("local_time",),
     "logs": ("FieldFormatter", "configure_logging"),
-    "notify": ("notify_ready",),
+    "notify": ("notify", "notify_alive", "notify_ready"),
     "output": ("HushmillCommand", "HushmillGroup", "Output", "pass_output"),
-    "process": ("run_service",),
+    "page_server": ("PageServer",),
+    "passphrase": ("passphrase_options", "read_passphrase"),
+    "process": ("DRAIN", "HURRY", "run_service"),
     "reactor": ("DelayedCall", "Reactor", "Scheduler", "install_reactor"),
     "system_randomness": ("SystemRandomness",),
 }

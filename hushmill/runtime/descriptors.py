@@ -49,3 +49,9 @@ def _raised_limit() -> int:
 
 # The limit is the process's, and so is this.
 descriptor_budget = DescriptorBudget()
+
+
+def require_descriptors(count: int) -> None:
+    """Raises UserError(CONFIGURATION) unless `count` more could be set aside."""
+    descriptor_budget.reserve(count)
+    descriptor_budget.release(count)

@@ -130,6 +130,11 @@ class FrameLink(Protocol):
         """The peer is proven and the link is not being closed."""
         return self._is_up
 
+    @property
+    def has_unsent(self) -> bool:
+        """Frames wait for the kernel to take them."""
+        return bool(self._unsent) or (self._is_up and self._frame_tls.has_unwritten)
+
     def send(self, frames: Sequence[bytes]) -> None:
         """Sends the frames in order, or drops (counted) what a dead or full link cannot take."""
         if any(len(frame) != self._frame_bytes for frame in frames):

@@ -21,11 +21,17 @@ if TYPE_CHECKING:
     from twisted.logger import ILogObserver
 
 _log = logging.getLogger(__name__)
+DRAIN = "drain"
+HURRY = "hurry"
 COLLECTED_AFTER_OBJECTS = 50_000
 
 
 def run_service(start: Callable[[Reactor], None]) -> None:
     """Calls `start` on the running reactor and returns when the reactor is stopped (SIGTERM).
+
+    A service may take its time to end: before the reactor stops for a first SIGTERM or SIGINT it
+    fires the event DRAIN, and what waits in a "before shutdown" trigger is waited for. A second
+    signal fires HURRY, and so does an exception that nothing caught: then it must end at once.
 
     Raises whatever `start` raised (UserError for what an operator can mend), KeyboardInterrupt
     after SIGINT, and the first exception that nothing caught.
@@ -38,12 +44,27 @@ def run_service(start: Callable[[Reactor], None]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold every key in memory
     _spare_the_collector()
     ends: list[BaseException] = []
+    has_stopped: list[bool] = []
 
     def end(error: BaseException) -> None:
         if not ends:
             ends.append(error)
-            with suppress(ReactorNotRunning):  # it is stopping already
-                reactor.stop()
+        stop(is_told=False)
+
+    def told(number: int, _frame: FrameType | None) -> None:
+        reactor.callFromThread(obey, number)
+
+    def obey(number: int) -> None:
+        if number == signal.SIGINT and not ends:
+            ends.append(KeyboardInterrupt())
+        stop(is_told=True)
+
+    def stop(*, is_told: bool) -> None:
+        is_first = not has_stopped
+        has_stopped.append(True)
+        reactor.fireSystemEvent(DRAIN if is_told and is_first else HURRY)
+        with suppress(ReactorNotRunning):  # it is stopping already
+            reactor.stop()
 
     def observe(event: dict[str, object]) -> None:
         # What a socket's read or write raises comes by Twisted's older way of logging.
@@ -55,18 +76,16 @@ def run_service(start: Callable[[Reactor], None]) -> None:
             reactor.callFromThread(end, error)
 
     def begin() -> None:
+        signal.signal(signal.SIGTERM, told)  # the reactor has put its own there
         try:
             start(reactor)
         except BaseException as error:
             end(error)
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        reactor.callFromThread(end, KeyboardInterrupt())
-
     globalLogBeginner.beginLoggingTo(
         [cast("ILogObserver", observe)], redirectStandardIO=False, discardBuffer=True
     )
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, told)
     reactor.callWhenRunning(begin)
     reactor.run()
     if ends:

@@ -67,6 +67,8 @@ class Reactor(Scheduler, Protocol):
         callable: Callable[..., object],
     ) -> object: ...
 
+    def fireSystemEvent(self, eventType: str) -> None: ...  # noqa: N802, N803
+
     def run(self, installSignalHandlers: bool = True) -> None: ...  # noqa: N803
 
     def stop(self) -> None: ...

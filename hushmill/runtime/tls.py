@@ -169,6 +169,12 @@ class FrameTls(TLSMemoryBIOProtocol):
         """From now on one read of the socket takes at most `size` bytes."""
         cast("Any", self.transport).bufferSize = size
 
+    @property
+    def has_unwritten(self) -> bool:
+        """Some of what was written has not been taken by the kernel."""
+        transport = cast("Any", self.transport)
+        return transport in transport.reactor.getWriters()
+
     def write_frames(self, frames: Sequence[bytes]) -> None:
         """Every frame as a record of its own, and all records to the transport as one write: a
         record each cost a system call's worth of Python more. A frame has at most 16,384 bytes."""

@@ -21,6 +21,10 @@ class PoissonProcess:
         """Draws the first tick after `now`."""
         self.next_tick = now + exponential(self._rng, 1 / self._rate) if self._rate > 0 else None
 
+    def stop(self) -> None:
+        """No tick comes any more, until it is started anew."""
+        self.next_tick = None
+
     def is_due(self, now: float) -> bool:
         return self.next_tick is not None and self.next_tick <= now
 

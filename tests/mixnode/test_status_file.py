@@ -12,6 +12,7 @@ from mixnode.status_file import StatusWriter
 
 def _status(links_up: int, alarm: bool = False) -> NodeStatus:
     return NodeStatus(
+        state="running",
         role="mix",
         written_at=int(now()),
         epoch=7,

@@ -21,7 +21,7 @@ from hushmill.link import LinkClass, NodeFrames, Relay
 from hushmill.packet import Forward, Hop, NodeKey, Packet, Route, packet_format
 from hushmill.parameters import KEY_EPOCHS_AHEAD, Parameters
 from hushmill.runtime import Connector, LinkIdentity, Listener, SystemRandomness, listen, now
-from mixnode import NodeKeys, create_node_directory, install_network
+from mixnode import PUBLIC_FILE, NodeKeys, create_node_directory, install_network
 from pki import (
     AuthorityPublic,
     ConsensusBody,
@@ -34,6 +34,7 @@ from pki import (
     SignedConsensus,
     assemble_genesis,
     epoch_at,
+    read_node_public,
     sign_genesis,
     with_signatures,
     write_genesis,
@@ -50,9 +51,14 @@ class MixNetwork:
     """`identities` are the link keys of the nodes that the test plays."""
 
     def __init__(
-        self, folder: Path, loop: Loop, parameters: Parameters = PARAMETERS, workers: int = 0
+        self,
+        folder: Path,
+        loop: Loop,
+        parameters: Parameters = PARAMETERS,
+        workers: int = 0,
+        name: str = "mix",
     ) -> None:
-        self.folder = folder / "mix"
+        self.folder = folder / name
         self.loop = loop
         self.format = packet_format(parameters)
         self.rng = SystemRandomness()
@@ -177,17 +183,21 @@ class MixNetwork:
         (self.folder / "directory.state").write_bytes(keeper.state())
 
     def _genesis(self, parameters: Parameters, workers: int) -> Genesis:
-        mix = create_node_directory(
-            self.folder,
-            number=MIX,
-            name="mix",
-            operator="layer1",
-            role="mix",
-            layer=1,
-            host="127.0.0.1",
-            port=self.port,
-            workers=workers,
-        )
+        public = self.folder / PUBLIC_FILE
+        if public.exists():  # an operator has made it
+            mix = read_node_public(public.read_bytes())
+        else:
+            mix = create_node_directory(
+                self.folder,
+                number=MIX,
+                name="mix",
+                operator="layer1",
+                role="mix",
+                layer=1,
+                host="127.0.0.1",
+                port=self.port,
+                workers=workers,
+            )
         self.mix_pin = KeyHash(mix.key_hash)
         others = [
             self._played(SECOND, 2, self._second_port),

@@ -1,7 +1,11 @@
 """`hushmill mix init|check|status`. `check` opens ports, so this stands with the processes."""
 
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hushmill.errors import ExitCode, UserError
-from mixnode import PlainMix, run_node
+from hushmill.runtime import now
+from mixnode import NodeSettings, PlainMix, open_node_directory, run_node
+from mixnode.checks import check_disk, check_document_times
 from mixnode.commands import mix
 from mixnode.trace_file import require_loopback
 from pki import read_node_public, write_genesis
@@ -79,12 +85,17 @@ def test_init_needs_either_all_or_the_network(tmp_path: Path) -> None:
 def test_check_finds_nothing_wrong_with_a_whole_directory(network: MixNetwork) -> None:
     result = _run("check", network.folder, "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == {
+    record = json.loads(result.stdout)
+    fullest = 2 * 16 * NodeSettings(listen="::").replay_tags
+    assert fullest < record.pop("disk_needed_bytes") < 3 * fullest
+    assert record == {
         "v": 1,
         "ok": True,
         "number": 1,
         "layer": 1,
         "network": "test",
+        "running": False,
+        "start_seconds": 0.0,
     }
 
 
@@ -141,6 +152,47 @@ def test_a_node_keeps_to_its_network(network: MixNetwork, tmp_path: Path, loop: 
     assert again.exit_code == 0
     changed = _run("init", network.folder, "--network", other.folder / "network.toml")
     assert changed.exit_code == 6
+
+
+def test_check_finds_what_the_node_could_not_read_or_others_could(network: MixNetwork) -> None:
+    key = next((network.folder / "keys").glob("*.key"))
+    key.chmod(0o640)
+    result = _run("check", network.folder)
+    assert (result.exit_code, f"chmod 600 {key}" in result.stderr) == (10, True)
+    key.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(key, 12345, -1)
+        result = _run("check", network.folder)
+        assert (result.exit_code, "chown" in result.stderr) == (10, True)
+
+
+def test_check_finds_a_budget_beyond_the_machine(network: MixNetwork) -> None:
+    settings = network.folder / "node.toml"
+    text = re.sub("budget_mib = .*", "budget_mib = 1000000", settings.read_text())
+    settings.write_text(text)
+    result = _run("check", network.folder)
+    assert (result.exit_code, "budget_mib" in result.stderr) == (3, True)
+
+
+def test_check_finds_a_full_disk(network: MixNetwork) -> None:
+    disk = os.statvfs(network.folder)
+    check_disk(network.folder, 1)
+    with pytest.raises(UserError, match="replay_tags"):
+        check_disk(network.folder, disk.f_blocks * disk.f_frsize + 1)
+
+
+def test_check_finds_too_few_open_files(network: MixNetwork) -> None:
+    command = f"ulimit -n 1000; exec {sys.executable} -m hushmill mix check {network.folder}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, "LimitNOFILE" in done.stderr) == (3, True)
+
+
+def test_check_finds_a_clock_that_is_behind_the_documents(network: MixNetwork) -> None:
+    directory = open_node_directory(network.folder, "mix")
+    epoch = directory.genesis.parameters.epoch_seconds
+    check_document_times(directory, now() - epoch)
+    with pytest.raises(UserError, match="behind"):
+        check_document_times(directory, now() - 2 * epoch)
 
 
 def test_check_finds_a_taken_port(network: MixNetwork) -> None:
