@@ -202,11 +202,13 @@ def _settings(data: bytes) -> str:
 
 def _statuses() -> list[bytes]:
     status = {
+        "state": "running",
         "role": "mix",
         "written_at": 10**10,
         "epoch": 7,
         "links_up": 1,
         "links_wanted": 2,
+        "alarm": False,
         "counters": {"relayed": 50},
     }
     return [json.dumps(status | change).encode() for change in ({}, {"epoch": None})]
