@@ -6,6 +6,7 @@ Laid out by hand from docs/spec/mixing.md (Backup), with libraries alone and not
 import hashlib
 import json
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ FIELDS: list[Any] = [
 ]
 
 
+@cache
 def key(passphrase: str) -> bytes:
     slow = Argon2id(salt=SALT, length=32, iterations=3, lanes=1, memory_cost=64 * 1024)
     secret = slow.derive(passphrase.encode())

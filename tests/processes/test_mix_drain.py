@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from hushmill.errors import UserError
+from mixnode.node_lock import RunningNode
 from mixnode.status_file import last_status, read_status
 from tests.processes.link_loop import Loop, Owner, running_loop
 from tests.processes.mix_network import ENTRY, OTHER, PARAMETERS, MixNetwork, kill_9, monotonic
@@ -111,10 +112,11 @@ def test_with_nothing_to_forward_it_ends_at_once(network: MixNetwork, loop: Loop
 
 
 def test_there_is_nothing_to_drain_where_nothing_runs(network: MixNetwork) -> None:
-    with _drain(network) as drain:
-        out, _ = drain.communicate(timeout=20)
-    assert (drain.returncode, json.loads(out)["exit"]) == (4, 4)
+    with pytest.raises(UserError) as refused:
+        RunningNode(network.folder)
+    assert refused.value.exit_code == 4
     with network.running() as process:
         kill_9(process)  # its lock file stays, and names nobody
     with _drain(network) as drain:
-        assert drain.wait(20) == 4
+        out, _ = drain.communicate(timeout=20)
+    assert (drain.returncode, json.loads(out)["exit"]) == (4, 4)

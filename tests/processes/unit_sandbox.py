@@ -4,7 +4,7 @@
 
 No new privileges, no capabilities, the unit's system calls, and MemoryDenyWriteExecute= where it is
 set. The sets of calls are systemd's own (`systemd-analyze syscall-filter`), their numbers those of
-the kernel's header; the filter is classic BPF (seccomp(2)).
+the kernel's header; the filter is classic BPF (seccomp(2)), on x86-64 alone.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # ld abs 32, jeq k, ret k
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | 1  # the last with EPERM
 
 
-def is_available() -> bool:
+def _has_filter() -> bool:
     return os.uname().machine == "x86_64" and HEADER.exists()
 
 
@@ -72,17 +72,21 @@ def _control(option: int, *values: object) -> None:
 
 def main(unit: Path, command: list[str]) -> None:
     text = unit.read_text(encoding="utf-8")
-    program = _program(allowed_calls(text))
-    steps = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(steps))
     if "\nMemoryDenyWriteExecute=yes\n" in text:
         _control(PR_SET_MDWE, 1)
     if os.geteuid() == 0:
         for capability in range(41):
             _control(PR_CAPBSET_DROP, capability)
     _control(PR_SET_NO_NEW_PRIVS, 1)
-    _control(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(head, len(head)))
+    if _has_filter():
+        _filter(_program(allowed_calls(text)))
     os.execvp(command[0], command)  # noqa: S606
+
+
+def _filter(program: bytes) -> None:
+    steps = ctypes.create_string_buffer(program, len(program))
+    head = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(steps))
+    _control(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(head, len(head)))
 
 
 if __name__ == "__main__":
