@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from experiments.commands import testnet as testnet_command
+from experiments import commands
 from experiments.testnet.build import LocalNetwork
 from experiments.testnet.fleet import Fleet, Member, start_ticks
 from experiments.testnet.plan import FreePorts, plan_network
@@ -49,7 +49,7 @@ def test_opens_what_it_built_and_builds_over_nothing(tmp_path: Path) -> None:
 def test_a_network_of_timed_pools_says_so_and_is_not_taken_for_another(tmp_path: Path) -> None:
     built = LocalNetwork.build(tmp_path / "net", "cascade", "x25519", "timed_pool")
     assert LocalNetwork.open(built.folder).mixing == "timed_pool"
-    refused = CliRunner().invoke(testnet_command, ["up", str(built.folder), "--mixing", "poisson"])
+    refused = CliRunner().invoke(commands.testnet, ["up", str(built.folder), "--mixing", "poisson"])
     assert isinstance(refused.exception, UserError) or refused.exit_code == ExitCode.USAGE
     assert "timed-pool mixing" in refused.output + str(refused.exception)
 
