@@ -33,13 +33,14 @@ class Counters:
         self.drops: Counter[Drop] = Counter()
 
     def rounded(self) -> dict[str, int]:
-        """Every counter, rounded down to whole steps; drops under `drop_<reason>`."""
+        """Every counter of packets, rounded down to whole steps; drops under `drop_<reason>`; and how
+        often the alarm rose."""
         exact = {
             "relayed": self.relayed,
             "delivered": self.delivered,
             "loops_sent": self.loops_sent,
             "loops_returned": self.loops_returned,
             "loops_lost": self.loops_lost,
-            "loop_alarms": self.loop_alarms,
         } | {f"drop_{reason.value}": self.drops[reason] for reason in Drop}
-        return {name: count // STEP * STEP for name, count in exact.items()}
+        rounded = {name: count // STEP * STEP for name, count in exact.items()}
+        return rounded | {"loop_alarms": self.loop_alarms}  # few, and of no packet

@@ -54,11 +54,9 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         name="packet-leaves-before-the-sync",
-        file="mixnode/held.py",
-        old="        self._unsynced.setdefault(batch, []).append(item)\n",
-        new="""        self._unsynced.setdefault(batch, []).append(item)
-        self.synced(batch)
-""",
+        file="mixnode/strategies.py",
+        old="        if batch is None:\n            self._free(None)\n",
+        new="        self._free(batch)\n",
         tests=("tests/mixnode/test_mix_core.py",),
     ),
     Bug(
@@ -122,11 +120,11 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         name="packets-of-other-mixes-wait-half",
         file="mixnode/mix_core.py",
-        old="                content, due = SendPacket(next_node, packet), now + delay_seconds\n",
+        old="                content, due = SendPacket(next_node, packet), came + delay_seconds\n",
         new="""                content = SendPacket(next_node, packet)
                 known = None if self._consensus is None else self._consensus.node(event.source)
                 is_of_mix = known is not None and known.role == "mix"
-                due = now + delay_seconds / (2 if is_of_mix else 1)
+                due = came + delay_seconds / (2 if is_of_mix else 1)
 """,
         tests=(
             "tests/lab/test_sources_agree.py::test_the_cores_agree_with_the_vectorised_simulator",
