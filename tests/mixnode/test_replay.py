@@ -138,15 +138,15 @@ SLOTS = table_bytes(LIMIT) // 16
 
 
 def _counting() -> Iterator[bytes]:
-    return (n.to_bytes(16, "big") for n in range(LIMIT))
+    return (n.to_bytes(16, "big") for n in range(1, LIMIT + 1))
 
 
 def _same_low_bytes() -> Iterator[bytes]:
-    return ((n + 1).to_bytes(4, "big") + bytes(12) for n in range(LIMIT))
+    return (n.to_bytes(4, "big") + bytes(12) for n in range(1, LIMIT + 1))
 
 
 def _same_remainder() -> Iterator[bytes]:
-    return ((n * SLOTS).to_bytes(16, "big") for n in range(LIMIT))
+    return ((n * SLOTS).to_bytes(16, "big") for n in range(1, LIMIT + 1))
 
 
 def _near_by_the_interpreters_hash() -> list[bytes]:
