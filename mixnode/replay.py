@@ -82,15 +82,6 @@ class ReplayTable:
         self._put(tag, place)
         return None
 
-    def distance(self, tag: ReplayTag) -> int:
-        """How many slots a search for `tag` passes before it ends: what it costs."""
-        place, home = self._place(tag), self._home(tag)
-        if place is None:
-            memory, place = self._memory, home
-            while tag != _EMPTY and memory[place : place + REPLAY_TAG_BYTES] != tag:
-                place = (place + REPLAY_TAG_BYTES) % self._end
-        return (place - home) % self._end // REPLAY_TAG_BYTES
-
     def close(self) -> None:
         """Gives the memory back, with its key. The table is not to be used any more."""
         self._memory.close()
@@ -102,14 +93,11 @@ class ReplayTable:
         self._slots = self._end // REPLAY_TAG_BYTES
         self._memory = mmap.mmap(-1, self._end, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
-    def _home(self, tag: ReplayTag) -> int:
-        # SipHash-1-3, keyed by the interpreter, and by `secret` where PYTHONHASHSEED is known.
-        return hash(self._secret + tag) % self._slots * REPLAY_TAG_BYTES
-
     def _place(self, tag: ReplayTag) -> int | None:
         """Where `tag` is to be put; None when it is known."""
         memory, end = self._memory, self._end
-        place = hash(self._secret + tag) % self._slots * REPLAY_TAG_BYTES  # `_home`, without a call
+        # SipHash-1-3, keyed by the interpreter, and by the secret where PYTHONHASHSEED is known.
+        place = hash(self._secret + tag) % self._slots * REPLAY_TAG_BYTES
         while (there := memory[place : place + REPLAY_TAG_BYTES]) != _EMPTY:
             if there == tag:
                 return None
