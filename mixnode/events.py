@@ -5,15 +5,14 @@ disk; only then does a packet of that batch appear in a `SendPacket` or `Deliver
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hushmill.identifiers import Epoch, NodeNumber, ReplayTag
 from hushmill.packet import Packet, Unwrapped
 from pki import Consensus
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """A packet came over the pinned link of `source` and its MAC held. `at` is when its frame was
     there, in Unix seconds, since opening it may have taken a while; None is now."""
 
@@ -46,8 +45,7 @@ class LogTags:
     tags: tuple[ReplayTag, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SendPacket:
+class SendPacket(NamedTuple):
     """The packet leaves now. `kind` is for counters and local traces: the wire shows no such
     thing."""
 

@@ -40,7 +40,17 @@ class HeldPackets(Generic[Content]):
     newcomer fits; a link that holds no more than its even share never loses any.
     """
 
-    __slots__ = ("_limit", "_links", "_order", "_ready", "_rng", "_stale", "_unsynced", "used")
+    __slots__ = (
+        "_length",
+        "_limit",
+        "_links",
+        "_order",
+        "_ready",
+        "_rng",
+        "_stale",
+        "_unsynced",
+        "used",
+    )
 
     def __init__(self, limit_bytes: int, rng: Randomness) -> None:
         self._limit = limit_bytes
@@ -49,11 +59,12 @@ class HeldPackets(Generic[Content]):
         self._unsynced: dict[int, list[_Held[Content]]] = {}
         self._ready: list[tuple[float, int, _Held[Content]]] = []
         self._order = 0
+        self._length = 0
         self._stale = 0
         self.used = 0
 
     def __len__(self) -> int:
-        return sum(len(link.held) for link in self._links.values())
+        return self._length
 
     def hold(self, content: Content, source: NodeNumber, due: float, cost: int, batch: int) -> int:
         """How many packets were evicted, the newcomer among them perhaps.
@@ -67,6 +78,7 @@ class HeldPackets(Generic[Content]):
         link.held.append(item)
         link.used += cost
         self.used += cost
+        self._length += 1
         self._unsynced.setdefault(batch, []).append(item)
         evicted = 0
         while self.used > self._limit:
@@ -114,13 +126,14 @@ class HeldPackets(Generic[Content]):
             last.place = item.place
         link.used -= item.cost
         self.used -= item.cost
+        self._length -= 1
         item.content = None
         if not link.held:
             del self._links[item.source]
 
     def _sweep(self) -> None:
         """Evicted packets leave husks behind; they never outnumber what is held by much."""
-        if self._stale <= 64 + len(self):
+        if self._stale <= 64 + self._length:
             return
         self._ready = [entry for entry in self._ready if entry[2].content is not None]
         heapq.heapify(self._ready)

@@ -8,15 +8,14 @@ whose queue is no longer than others' loses none, and waits for one round. Pure.
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hushmill.errors import UsageError
 from hushmill.identifiers import NodeNumber
 from hushmill.packet import Packet
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingPacket:
+class WaitingPacket(NamedTuple):
     """A packet that came over the link of `source` at `at`, in Unix seconds."""
 
     source: NodeNumber

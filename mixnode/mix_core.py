@@ -77,7 +77,7 @@ class MixCore:
         self._load = LoadMeter(parameters)
         self._consensus: Consensus | None = None
         self._neighbours = Neighbours()
-        self._earlier_neighbours = Neighbours()
+        self._welcome = Neighbours()  # by the document in force, and by the one before it
         self._first_kept: Epoch | None = None
         self._last_batch = 0
         self._unlogged: dict[Epoch, tuple[int, list[ReplayTag]]] = {}
@@ -105,8 +105,11 @@ class MixCore:
                 self._held.synced(event.batch)
             case ConsensusChanged():
                 self._consensus = event.consensus
-                self._earlier_neighbours = self._neighbours
-                self._neighbours = neighbours_of(event.consensus, self._node)
+                earlier, self._neighbours = (
+                    self._neighbours,
+                    neighbours_of(event.consensus, self._node),
+                )
+                self._welcome = self._neighbours.joined(earlier)
                 if self._role == "mix":
                     self._loops.start(now)
             case _:
@@ -132,7 +135,7 @@ class MixCore:
         """Why the packet is dropped; None when it waits or was a loop of our own."""
         unwrapped = event.unwrapped
         came = now if event.at is None else event.at
-        sources = self._neighbours.before | self._earlier_neighbours.before
+        sources = self._welcome.before
         if event.source not in sources:
             return Drop.NO_ROUTE
         kept = self._first_kept is None or unwrapped.epoch >= self._first_kept
@@ -143,7 +146,7 @@ class MixCore:
             case Forward(next_node, delay_seconds, packet):
                 if delay_seconds > self._cap:
                     return Drop.DELAY
-                if next_node not in self._neighbours.after | self._earlier_neighbours.after:
+                if next_node not in self._welcome.after:
                     return Drop.NO_ROUTE
                 content, due = SendPacket(next_node, packet), came + delay_seconds
             case Deliver(payload):
@@ -165,7 +168,9 @@ class MixCore:
         return None if own else Drop.NOT_OWN_LOOP
 
     def _table(self, epoch: Epoch) -> ReplayTable:
-        return self._tables.setdefault(epoch, ReplayTable(self._limits.tags_per_key))
+        if epoch not in self._tables:
+            self._tables[epoch] = ReplayTable(self._limits.tags_per_key)
+        return self._tables[epoch]
 
     def _tag(self, epoch: Epoch, tag: ReplayTag, now: float) -> int:
         """The batch in which the tag will be logged."""

@@ -17,6 +17,10 @@ class Neighbours:
     before: frozenset[NodeNumber] = frozenset()
     after: frozenset[NodeNumber] = frozenset()
 
+    def joined(self, other: "Neighbours") -> "Neighbours":
+        """The neighbours of both."""
+        return Neighbours(self.before | other.before, self.after | other.after)
+
 
 def neighbours_of(consensus: Consensus, node: NodeNumber) -> Neighbours:
     """The two rings beside the node's; none at all for a node that is not in the consensus."""

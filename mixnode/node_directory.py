@@ -83,9 +83,11 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return room // (packet_bytes + HELD_OVERHEAD_BYTES)
 
     def worker_count(self) -> int:
-        """How many processes open packets: by the cores that this process may use."""
+        """How many processes open packets beside the node's own: one for each core that this
+        process may use, but none where that is one, since two would only take turns on it."""
         if self.workers == "per_core":
-            return min(len(os.sched_getaffinity(0)), WORKERS_LIMIT)
+            cores = len(os.sched_getaffinity(0))
+            return min(cores, WORKERS_LIMIT) if cores > 1 else 0
         return self.workers
 
 

@@ -1,11 +1,12 @@
 """Who opens a node's packets: worker processes, or in a small network the event loop itself.
 
-Spec: docs/spec/mixing.md (Unwrap workers). Both are asked in the same way: `room` says how many
+Spec: docs/spec/mixing.md (Workers). Both are asked in the same way: `room` says how many
 packets may be given now, `give` takes them, and `on_opened` hears of each, in the order in which
 they were given to one worker.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections import deque
@@ -196,13 +197,19 @@ def _start(
     geometry: Geometry, node: NodeNumber, shared: tuple[int, int, int], output: int
 ) -> "subprocess.Popen[bytes]":
     """The process, which has `shared` (memory, jobs, done) and holds `output` open while it lives.
-    It finds this very code, wherever the node was started."""
+    It finds this very code, wherever the node was started. Signals that a terminal or a service
+    manager sends to the whole group are the node's to act on: the worker is born with them blocked.
+    """
     numbers = [geometry.hops, geometry.payload_bytes, node, *shared]
     command = [sys.executable, "-P", "-m", "mixnode.unwrap_worker", geometry.kem.name]
-    return subprocess.Popen(  # noqa: S603 (our own module, our own numbers)
-        [*command, *map(str, numbers)],
-        stdin=subprocess.PIPE,
-        stdout=output,
-        pass_fds=shared,
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},
-    )
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        return subprocess.Popen(  # noqa: S603 (our own module, our own numbers)
+            [*command, *map(str, numbers)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            pass_fds=shared,
+            env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)

@@ -1,6 +1,6 @@
 """The memory that a node shares with one of its unwrap workers: slots in a ring, one a packet.
 
-Spec: docs/spec/mixing.md (Unwrap workers). The node fills the next slots with jobs and tells the
+Spec: docs/spec/mixing.md (Workers). The node fills the next slots with jobs and tells the
 worker how many; the worker writes each answer into the slot where its job stood and tells the node
 how many are done, in the same order. Both are told by the value of an eventfd (eventfd(2)), whose
 system call also orders what either has written to the memory. Nothing is pickled, and no length is
@@ -71,7 +71,8 @@ class UnwrapRing:
         self._packet_bytes = geometry.packet_bytes
         self._slot_bytes = slot_bytes(geometry)
         self._memory = mmap.mmap(descriptor, SLOTS * self._slot_bytes)
-        self._place = 0
+        self._to_fill = 0
+        self._to_read = 0
 
     def close(self) -> None:
         self._memory.close()
@@ -80,7 +81,7 @@ class UnwrapRing:
 
     def write_packet(self, packet: Packet) -> None:
         """Fills the next slot."""
-        start = self._next()
+        start = self._fill_next()
         self._memory[start] = Job.PACKET
         self._memory[start + 1 : start + 1 + len(packet.raw)] = packet.raw
 
@@ -90,13 +91,13 @@ class UnwrapRing:
         content = bytes([len(keys)]) + b"".join(entries)
         if len(content) >= self._slot_bytes:
             raise UsageError("a slot has no room for so many keys")
-        start = self._next()
+        start = self._fill_next()
         self._memory[start] = Job.KEYS
         self._memory[start + 1 : start + 1 + len(content)] = content
 
     def read_job(self) -> tuple[Job, int]:
         """What the slot asks for, and where it starts; it is answered before the next is read."""
-        start = self._next()
+        start = self._read_next()
         return Job(self._memory[start]), start
 
     def packet_at(self, start: int) -> Packet:
@@ -131,7 +132,7 @@ class UnwrapRing:
 
     def read_answer(self) -> Answer:
         """What stands in the next slot: None for keys."""
-        start = self._next()
+        start = self._read_next()
         outcome = _Outcome(self._memory[start])
         if outcome is _Outcome.NOTHING:
             return None
@@ -160,9 +161,14 @@ class UnwrapRing:
         begin = start + _ANSWER.size
         self._memory[begin : begin + len(content)] = content
 
-    def _next(self) -> int:
-        start = self._place * self._slot_bytes
-        self._place = (self._place + 1) % SLOTS
+    def _fill_next(self) -> int:
+        start = self._to_fill * self._slot_bytes
+        self._to_fill = (self._to_fill + 1) % SLOTS
+        return start
+
+    def _read_next(self) -> int:
+        start = self._to_read * self._slot_bytes
+        self._to_read = (self._to_read + 1) % SLOTS
         return start
 
 

@@ -2,14 +2,12 @@
 `unwrap_pool.py` and by nobody else.
 
 It has no files, no sockets and no clock: jobs come in a ring (`unwrap_ring.py`), answers go back in
-it. It ends when its standard input ends, so it never outlives its node; signals that a terminal or
-a service manager sends to the whole group are the node's to act on.
+it. It ends when its standard input ends, so it never outlives its node.
 """
 
 import os
 import resource
 import select
-import signal
 import sys
 from collections.abc import Mapping
 from typing import cast
@@ -68,8 +66,6 @@ def serve(worker: UnwrapWorker, jobs: int, done: int) -> None:
 
 def main(words: list[str]) -> None:
     suite, hops, payload_bytes, node, memory, jobs, done = words
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold every key in memory
     geometry = Geometry(kem_named(cast("SuiteName", suite)), int(hops), int(payload_bytes))
     ring = UnwrapRing(int(memory), geometry)

@@ -1,6 +1,11 @@
-"""What a sender chooses (`Route`) and what one layer tells a node (`Instruction`)."""
+"""What a sender chooses (`Route`) and what one layer tells a node (`Instruction`).
+
+What is made once or more for every packet is a named tuple: a frozen dataclass is as unchangeable
+and takes more than twice as long to make (1.2 µs for three fields, beside 0.5).
+"""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hushmill.crypto import KemPublic, KemSecret
 from hushmill.drops import Drop
@@ -50,8 +55,7 @@ class NodeKey:
     secret: KemSecret = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """Hold `packet` for `delay_seconds`, then send it to `next_node`."""
 
     next_node: NodeNumber
@@ -69,8 +73,7 @@ class Deliver:
 Instruction = Forward | Deliver
 
 
-@dataclass(frozen=True, slots=True)
-class Unwrapped:
+class Unwrapped(NamedTuple):
     """One layer, opened: `tag` is to be refused if seen before under the key of `epoch`."""
 
     tag: ReplayTag

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable
 
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hushmill.runtime.reactor import Reactor
@@ -35,8 +37,11 @@ class DescriptorReader:
     def doRead(self) -> None:  # noqa: N802  # Twisted's names from here on
         self._on_readable(self._descriptor)
 
-    def connectionLost(self, reason: object) -> None:  # noqa: N802
-        """Twisted gives up a descriptor whose `doRead` raised; `run_service` ends the process."""
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+        """The other end of a pipe is gone, which epoll tells in another way than Twisted's reading;
+        or `doRead` has raised, and `run_service` ends the process."""
+        if reason.check(ConnectionDone, ConnectionLost) and self._is_open:
+            self._on_readable(self._descriptor)
 
     def logPrefix(self) -> str:  # noqa: N802
         return "descriptor"

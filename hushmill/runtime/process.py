@@ -5,6 +5,7 @@ process with exit 1, because a node with a bug in it must be red and not quiet. 
 cannot get that far: a link catches PeerError.
 """
 
+import gc
 import logging
 import resource
 import signal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from twisted.logger import ILogObserver
 
 _log = logging.getLogger(__name__)
+COLLECTED_AFTER_OBJECTS = 50_000
 
 
 def run_service(start: Callable[[Reactor], None]) -> None:
@@ -34,6 +36,7 @@ def run_service(start: Callable[[Reactor], None]) -> None:
     reactor = install_reactor()
     private_umask()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold every key in memory
+    _spare_the_collector()
     ends: list[BaseException] = []
 
     def end(error: BaseException) -> None:
@@ -68,3 +71,11 @@ def run_service(start: Callable[[Reactor], None]) -> None:
     reactor.run()
     if ends:
         raise ends[0]
+
+
+def _spare_the_collector() -> None:
+    """What is loaded by now lives as long as the process, and what comes and goes with packets has
+    no cycles, so reference counts free it: looking for cycles every 700 objects, as Python does by
+    itself, cost a busy node a twelfth of its time."""
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AFTER_OBJECTS, 10, 10)

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 PROTOCOL = "TLSv1.3"
 GROUP = "X25519MLKEM768"  # draft-ietf-tls-ecdhe-mlkem: no link rests on a classical exchange alone
-CIPHERS = b"TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"  # 256-bit keys
+# 256-bit keys; AES first, since servers have it in hardware and then it costs half of ChaCha20.
+CIPHERS = b"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 # How long the kernel may try to deliver bytes that a silent peer does not acknowledge (tcp(7)).
 USER_TIMEOUT_MILLISECONDS = 30_000
