@@ -27,6 +27,7 @@ class Helper:
 
     def __init__(self, module: str, words: list[str], cores: Collection[int]) -> None:
         self._heard = b""
+        self._has_job = False
         with running_on(cores):
             self.process = subprocess.Popen(  # noqa: S603 (our own module)
                 [sys.executable, "-P", "-m", module, *words],
@@ -39,6 +40,7 @@ class Helper:
     @classmethod
     def with_job(cls, module: str, job: msgspec.Struct, cores: Collection[int]) -> "Helper":
         helper = cls(module, [], cores)
+        helper._has_job = True
         helper.tell(msgspec.json.encode(job).decode())
         return helper
 
@@ -90,8 +92,8 @@ class Helper:
         return rest
 
     def end(self) -> None:
-        """Ends it: a helper by the end of its input, the node by SIGTERM."""
-        if self.process.poll() is None:
+        """Ends it: a helper by the end of its input, a node by SIGTERM."""
+        if not self._has_job and self.process.poll() is None:
             self.process.terminate()
         try:
             self.process.communicate(timeout=END_SECONDS)

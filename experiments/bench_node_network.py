@@ -43,11 +43,9 @@ HOST = "127.0.0.1"
 MIX = NodeNumber(1)
 SINKS = (NodeNumber(3), NodeNumber(4))
 SOURCES = (NodeNumber(7), NodeNumber(8))
-LAST_MIX = NodeNumber(5)  # where the packets' third hop is
 LAYERS = {2: 1, 3: 2, 4: 2, 5: 3, 6: 3, 7: 0, 8: 0}  # of the nodes that are not real
 AUTHORITIES = 4
 NOBODY_PORT = 1  # the mix lives on what it holds
-KEY_MARGIN_SECONDS = 60.0  # a key that closes sooner is not begun with
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +153,7 @@ class _Builder:
             key_hash=LinkIdentity.load_or_create(link_file(self._folder, number)).key_hash,
         )
 
-    def _secrets(
-        self, mix: Path, epochs: list[Epoch]
-    ) -> dict[tuple[NodeNumber, Epoch], KemSecret]:
+    def _secrets(self, mix: Path, epochs: list[Epoch]) -> dict[tuple[NodeNumber, Epoch], KemSecret]:
         kem = packet_format(self._parameters).geometry.kem
         keys = NodeKeys(mix / "keys", kem, MIX)
         keys.make(epochs)
@@ -194,9 +190,7 @@ class _Builder:
         (mix / "directory.state").write_bytes(keeper.state())
 
 
-def _entry(
-    node: GenesisNode, secrets: Mapping[tuple[NodeNumber, Epoch], KemSecret]
-) -> NodeEntry:
+def _entry(node: GenesisNode, secrets: Mapping[tuple[NodeNumber, Epoch], KemSecret]) -> NodeEntry:
     keys = tuple(
         EpochKey(epoch, secret.public.raw)
         for (number, epoch), secret in secrets.items()

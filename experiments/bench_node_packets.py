@@ -3,12 +3,14 @@
     frames       every frame as it is sent, one after the other
     packets      for each: its delay, and by what its forwarded form is known again
 
-A packet is known at the sink by the first eight bytes of its next ciphertext, which are random. To
+A packet ends at the sink, its second hop: that halves the time to wrap it, and a mix can neither
+see how long a packet's path is nor does it cost it anything. A packet is known at the sink by the first eight bytes of its next ciphertext, which are random. To
 know them beforehand each packet is opened here as well, with the mix's own key.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -17,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.bench_node_helper import Helper, read_job, say
-from experiments.bench_node_network import LAST_MIX, MIX, SINKS, SOURCES, BenchNetwork
+from experiments.bench_node_network import MIX, SINKS, SOURCES, BenchNetwork
 from hushmill.crypto import KemPublic
 from hushmill.identifiers import Epoch, NodeNumber
 from hushmill.link import NodeFrames, Relay
-from hushmill.packet import Forward, Hop, NodeKey, Packet, PacketFormat, Route, packet_format
+from hushmill.packet import Forward, Hop, NodeKey, PacketFormat, Route, packet_format
 from hushmill.parameters import Parameters, SuiteName
 from hushmill.randomness import Randomness, exponential
 from hushmill.runtime import SystemRandomness
@@ -94,7 +96,7 @@ def wrap_load(
             mix_secret=network.secrets[MIX].raw,
             publics={number: key.public.raw for number, key in network.secrets.items()},
         )
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        for start, end in pairwise(bounds)
     ]
     helpers: list[Helper] = []
     try:
@@ -138,9 +140,8 @@ class _Wrapper:
     def make(self, number: int) -> tuple[bytes, float, int]:
         """The frame of packet `number`, its delay, and its key at the sink."""
         delay = self._delay()
-        sink, home = SINKS[number // len(SOURCES) % len(SINKS)], SOURCES[number % len(SOURCES)]
-        path = ((MIX, delay), (sink, 0.0), (LAST_MIX, 0.0), (home, 0.0))
-        hops = tuple(Hop(node, self._publics[node], seconds) for node, seconds in path)
+        sink = SINKS[number // len(SOURCES) % len(SINKS)]
+        hops = (Hop(MIX, self._publics[MIX], delay), Hop(sink, self._publics[sink], 0.0))
         payload = self._rng.take(self._form.geometry.payload_bytes)
         packet = self._form.wrap(Route(hops, self._epoch), payload, self._rng)
         forward = self._form.unwrap(packet, self._own).instruction

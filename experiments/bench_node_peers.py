@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.bench_node_helper import monotonic, say, read_job
+from experiments.bench_node_helper import monotonic, read_job, say
 from experiments.bench_node_network import HOST, SINKS, SOURCES, link_file
 from experiments.bench_node_packets import KEY_BYTES, KEY_START, source_of
 from hushmill.drops import Drop

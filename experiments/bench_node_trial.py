@@ -1,13 +1,12 @@
-"""One trial of `hushmill bench node`: a fresh node process, a load of one rate, and what came of it.
+"""One trial of `hushmill bench node`: a fresh node, a load of one rate, and what came of it.
 
-Each trial starts the node anew from a copy of its directory, so that one load of packets serves all
-of them: a node that has never run has seen none.
+Each trial starts the node anew from a copy of its directory, so that one load of packets serves
+all of them: a node that has never run has seen none.
 """
 
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +166,13 @@ class Stage:
         for helper in self._helpers:
             helper.end()
 
+    def require_running(self) -> None:
+        """Raises UserError(BUG) if the node has ended by itself."""
+        if self.node.process.poll() is not None:
+            raise UserError(
+                "The node ended in the middle of a trial. Its own words stand above.", ExitCode.BUG
+            )
+
     def wait_until_quiet(self) -> None:
         """Until all has arrived that was sent, or nothing has arrived for a while."""
         last, since = -1, monotonic()
@@ -217,20 +223,23 @@ def run_trial(
     with stage(network, load, folder, cores, count, rate) as built:
         before = [helper.cpu_seconds for helper in (built.node, built.generator, built.sink)]
         built.generator.tell("go")
-        refused, behind = built.generator.hear("sent", 2 * count / rate + TRIAL_MARGIN_SECONDS).split()
+        refused, behind = built.generator.hear(
+            "sent", 2 * count / rate + TRIAL_MARGIN_SECONDS
+        ).split()
+        built.require_running()
         memory = built.node.memory_bytes
         processes = len(built.node.processes())
         after = [helper.cpu_seconds for helper in (built.generator, built.sink)]
         built.wait_until_quiet()
+        built.require_running()
         node_cpu = built.node.cpu_seconds - before[0]
         drops = _drops(folder / "mix") if has_drops else {}
         sent, arrivals = np.array(built.sent), np.array(built.arrivals[: int(built.arrived[0])])
     matched = _match(load.packets[:count], sent, arrivals)
     lasted = float(sent[-1] - sent[0]) or 1.0
-    full = (arrivals["at"] >= sent[0] + FILLING_SECONDS) & (arrivals["at"] < sent[-1])
     return Outcome(
         offered_per_second=count / lasted,
-        served_per_second=float(full.sum()) / max(1e-9, lasted - FILLING_SECONDS),
+        served_per_second=_served(sent, arrivals["at"]),
         sent=count,
         received=len(matched.added),
         late=int((matched.added > LATE_SECONDS).sum()),
@@ -247,6 +256,16 @@ def run_trial(
         drops=drops,
         added_ms=matched.added * 1000,
     )
+
+
+def _served(sent: Times, at: Times) -> float:
+    """How many left a second: once as much leaves as comes, or in a short trial over all of it."""
+    if not len(at):
+        return 0.0
+    begin, end = float(sent[0]) + FILLING_SECONDS, float(sent[-1])
+    if end - begin < FILLING_SECONDS / 2:
+        begin, end = float(sent[0]), float(at[-1])
+    return float(((at >= begin) & (at < end)).sum()) / (end - begin)
 
 
 @dataclass(frozen=True, slots=True)

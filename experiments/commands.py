@@ -28,6 +28,7 @@ BENCHES = {
     "packet": "experiments.bench_packet",
     "commands": "experiments.bench_commands",
     "lab": "experiments.bench_lab",
+    "node": "experiments.bench_node",
 }
 
 TOPOLOGY_HELP = "Two mixes a layer (stratified, the default), or one (cascade)."
