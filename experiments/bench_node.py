@@ -4,13 +4,12 @@ A real node process stands on loopback between a generator and a sink (`bench_no
 the network's default parameters, the settings that `mix init` writes, and its replay log on disk.
 On one core all of the node's processes share that core, and generator and sink have the other; on
 two cores everything shares both. The figure held against the floor is wall time: a second over the
-packets a second that the node carried.
+packets a second that the node carried. Spec of the way: docs/spec/mixing.md (Bench).
 """
 
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -18,9 +17,10 @@ from typing import get_args
 import click
 from rich.console import Console
 
-from experiments.bench_node_helper import monotonic
+from experiments.bench_node_memory import HELD_PACKETS, held_row
 from experiments.bench_node_network import BenchNetwork
-from experiments.bench_node_packets import wrap_load
+from experiments.bench_node_packets import Delays, Load, wrap_load
+from experiments.bench_node_rows import Measured, as_text, node_row
 from experiments.bench_node_search import (
     SHARE_OF_BREAKING,
     Bench,
@@ -28,155 +28,134 @@ from experiments.bench_node_search import (
     find_breaking,
     first_rate,
 )
-from experiments.bench_node_trial import Cores, Floor, Outcome
+from experiments.bench_node_sweep import require_plots, sweep, write_sweep
+from experiments.bench_node_trial import Floor, cores_for, two_cores
+from experiments.long_work import interrupt_on_terminate, progress_bar
 from hushmill.errors import ExitCode, UserError
 from hushmill.parameters import SuiteName
 from hushmill.runtime import HushmillCommand, Output, pass_output
 from mixnode import Workers
 
-SECONDS = 4.0
-SEARCH_TRIALS = 5
+SECONDS = 3.0
+SEARCH_TRIALS = 4
+CALM_TRIALS = 3
 PACKETS_LIMIT = 60_000
-ADDED_LIMIT_MS = 20.0
-RATIO_TARGETS: Mapping[str, float] = {"xwing": 2.4}  # wall time on one core, over the floor
+QUICK_RATE, QUICK_SECONDS = 300.0, 1.0
 SUITES: tuple[SuiteName, ...] = get_args(SuiteName)
+Row = dict[str, object]
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure, and how long."""
+    """What to measure, and how long. `sweep_into` is a folder for the curves; `is_quick` tries one
+    low load, which says nothing of what the node can carry."""
 
-    suites: tuple[SuiteName, ...]
-    core_counts: tuple[int, ...]
-    seconds: float
-    workers: Workers
-
-
-def two_cores() -> tuple[int, int]:
-    """Raises UserError(CONFIGURATION) where this process may not use two."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise UserError(
-            "This bench needs two cores: one for the node, one for who sends to it.",
-            ExitCode.CONFIGURATION,
-        )
-    return cores[0], cores[1]
+    suites: tuple[SuiteName, ...] = SUITES
+    core_counts: tuple[int, ...] = (1, 2)
+    seconds: float = SECONDS
+    workers: Workers = "per_core"
+    sweep_into: Path | None = None
+    is_quick: bool = False
 
 
-def cores_for(count: int) -> Cores:
-    first, second = two_cores()
-    return Cores((first,), (second,)) if count == 1 else Cores((first, second), (first, second))
+def node_rows(plan: Plan, folder: Path, progress: Progress) -> list[Row]:
+    """Rows `node` for each suite and number of cores, and `held` for each suite."""
+    return [row for suite in plan.suites for row in _suite_rows(plan, suite, folder, progress)]
 
 
-def node_rows(plan: Plan, folder: Path, progress: Callable[[str], None]) -> list[dict[str, object]]:
-    """A row for each suite and number of cores."""
+def _suite_rows(plan: Plan, suite: SuiteName, folder: Path, progress: Progress) -> list[Row]:
+    floor = Floor(suite)
+    floor.measure(two_cores()[0])
+    network = BenchNetwork.build(folder / suite, suite, plan.workers)
+    count = round(QUICK_RATE * QUICK_SECONDS)
+    if not plan.is_quick:
+        count = min(PACKETS_LIMIT, round(first_rate(floor, 1) * plan.seconds))
+    load = _wrapped(network, folder / f"{suite}-load", count, progress)
     rows = []
-    for suite in plan.suites:
-        floor = Floor(suite)
-        floor.measure(two_cores()[0])
-        packets = min(PACKETS_LIMIT, round(first_rate(floor, 1) * plan.seconds))
-        network = BenchNetwork.build(folder / suite, suite, plan.workers)
-        progress(f"Wrapping {packets:,} packets for {suite}")
-        started = monotonic()
-        load = wrap_load(
-            network, folder / f"{suite}-load", packets, "network", two_cores(), _silent
-        )
-        progress(f"Wrapped in {monotonic() - started:.1f} s")
-        for count in plan.core_counts:
-            bench = Bench(network, load, folder, cores_for(count), floor, plan.seconds, progress)
-            breaking = find_breaking(bench, SEARCH_TRIALS)
-            calm = bench.trial(SHARE_OF_BREAKING * breaking.held.offered_per_second, has_drops=True)
-            rows.append(node_row(suite, bench, breaking, calm))
+    for cores in map(cores_for, plan.core_counts):
+        bench = Bench(network, load, folder, cores, floor, plan.seconds, progress)
+        measured = _quick(bench) if plan.is_quick else _measured(bench)
+        rows.append(node_row(bench, measured, is_quick=plan.is_quick))
+        if plan.sweep_into is not None:
+            outcomes = sweep(bench, measured.breaking.held.offered_per_second)
+            name, title = f"node_{suite}_{len(cores.node)}", f"A mix of {suite} on {cores}"
+            write_sweep(plan.sweep_into, name, title, outcomes)
+    if not plan.is_quick:
+        held = _wrapped(network, folder / f"{suite}-held", HELD_PACKETS, progress, is_held=True)
+        rows.append(held_row(network, held, folder / "held", cores_for(1)))
     return rows
 
 
-def node_row(
-    suite: SuiteName, bench: Bench, breaking: Breaking, calm: Outcome
-) -> dict[str, object]:
-    held, limit_us = breaking.held, bench.floor.us
-    per_second = held.offered_per_second * (1 - held.failed)
-    us = 1e6 / per_second
-    row: dict[str, object] = {
-        "what": "node",
-        "suite": suite,
-        "cores": len(bench.cores.node),
-        "workers": held.processes - 1,
-        "packets_per_second": round(per_second),
-        "us_per_packet": round(us, 1),
-        "limit_us": round(limit_us, 1),
-        "ratio": round(us / limit_us, 3),
-        "cpu_us_per_packet": round(held.us_of_cpu, 1),
-        "cpu_ratio": round(held.us_of_cpu / limit_us, 3),
-        "loss": round(held.loss, 5),
-        "late": round(held.late / held.sent, 5),
-        "broke_at_per_second": round(breaking.broke_at),
-        "sent": held.sent,
-        "received": held.received,
-        "lost": held.lost,
-        "repeated": held.repeated,
-        "added_load_per_second": round(calm.offered_per_second),
-        "added_p50_ms": round(calm.added(50), 2),
-        "added_p99_ms": round(calm.added(99), 2),
-        "limit_added_p99_ms": ADDED_LIMIT_MS,
-        "generator_cpu": round(held.generator_cpu, 3),
-        "sink_cpu": round(held.sink_cpu, 3),
-        "generator_behind_ms": held.behind_ms,
-        "rss_mib": round(held.rss_bytes / 2**20, 1),
-        "overload_per_second": round(breaking.overload.offered_per_second),
-        "overload_served_per_second": round(breaking.overload.served_per_second),
-        "overload_loss": round(breaking.overload.loss, 5),
-        "overload_drops": breaking.overload.drops,
-    }
-    if bench.cores.node != bench.cores.peers and suite in RATIO_TARGETS:
-        row["limit_ratio"] = RATIO_TARGETS[suite]
-    return row
+def _wrapped(
+    network: BenchNetwork, folder: Path, count: int, progress: Progress, *, is_held: bool = False
+) -> Load:
+    title = f"Wrapping {count:,} packets for {network.parameters.suite}"
+    delays: Delays = "held" if is_held else "network"
+    return wrap_load(
+        network, folder, count, delays, two_cores(), lambda done, of: progress(title, done, of)
+    )
 
 
-def as_table(rows: list[dict[str, object]]) -> str:
-    lines = []
-    for row in rows:
-        target = f" (at most {row['limit_ratio']})" if "limit_ratio" in row else ""
-        lines += [
-            f"{row['suite']} on {row['cores']} core(s), {row['workers']} worker(s)",
-            f"  {row['packets_per_second']} packets/s at {row['loss']:.2%} loss and "
-            f"{row['late']:.2%} late; it broke at {row['broke_at_per_second']}",
-            f"  {row['us_per_packet']} µs a packet, {row['ratio']} times the floor of "
-            f"{row['limit_us']} µs{target}; {row['cpu_us_per_packet']} µs of CPU, "
-            f"{row['cpu_ratio']} times",
-            f"  added latency at {row['added_load_per_second']}/s: p50 {row['added_p50_ms']} ms, "
-            f"p99 {row['added_p99_ms']} ms (at most {row['limit_added_p99_ms']})",
-            f"  generator {row['generator_cpu']} and sink {row['sink_cpu']} of a core, "
-            f"generator at most {row['generator_behind_ms']} ms behind",
-            f"  memory {row['rss_mib']} MiB",
-            f"  offered {row['overload_per_second']}/s it served "
-            f"{row['overload_served_per_second']}/s, lost {row['overload_loss']:.2%}, and said "
-            f"(in steps of 50) that it dropped {row['overload_drops']}",
-        ]
-    return "\n".join(lines)
+def _measured(bench: Bench) -> Measured:
+    first = first_rate(bench.floor, len(bench.cores.node))
+    breaking = find_breaking(bench.trial, first, SEARCH_TRIALS)
+    rate = SHARE_OF_BREAKING * breaking.held.offered_per_second
+    calm = [bench.trial(rate, number == 0) for number in range(CALM_TRIALS)]
+    return Measured(breaking, tuple(calm))
 
 
-def _silent(_done: int, _of: int) -> None:
-    """Wrapping is told of as a whole."""
+def _quick(bench: Bench) -> Measured:
+    outcome = bench.trial(QUICK_RATE)
+    return Measured(Breaking(outcome, None, outcome), (outcome,))
 
 
 @click.command(cls=HushmillCommand)
-@click.option("--suite", type=click.Choice(["xwing", "x25519", "both"]), default="both")
-@click.option("--cores", type=click.Choice(["1", "2", "both"]), default="both")
-@click.option("--seconds", type=click.FloatRange(0.5), default=SECONDS, show_default=True)
-@click.option("--workers", type=click.IntRange(0, 64), help="Instead of one a core.")
+@click.option("--suite", type=click.Choice([*SUITES, "both"]), default="both", show_default=True)
+@click.option("--cores", type=click.Choice(["1", "2", "both"]), default="both", show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 60),
+    default=SECONDS,
+    show_default=True,
+    help="Of load, in each trial.",
+)
+@click.option("--workers", type=click.IntRange(0, 64), help="For node.toml, not one a core.")
+@click.option("--sweep", "is_sweep", is_flag=True, help="Draw what happens as the load rises.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder for --sweep's figures.")
+@click.option("--quick", "is_quick", is_flag=True, help="One low load of x25519 on one core.")
 @pass_output
-def node(output: Output, suite: str, cores: str, seconds: float, workers: int | None) -> None:
+def node(
+    output: Output,
+    suite: str,
+    cores: str,
+    seconds: float,
+    workers: int | None,
+    is_sweep: bool,
+    out: Path | None,
+    is_quick: bool,
+) -> None:
     """A whole mix on loopback: packets a second, added latency, loss."""
+    if is_sweep == (out is None):
+        raise UserError("--sweep and --out FOLDER go together.", ExitCode.USAGE)
+    if is_sweep and is_quick:
+        raise UserError("--quick measures one load alone: leave out --sweep.", ExitCode.USAGE)
+    if is_sweep:
+        require_plots()
     plan = Plan(
-        suites=SUITES if suite == "both" else tuple(s for s in SUITES if s == suite),
+        suites=tuple(each for each in SUITES if suite in (each, "both")),
         core_counts=(1, 2) if cores == "both" else (int(cores),),
         seconds=seconds,
         workers="per_core" if workers is None else workers,
+        sweep_into=out,
     )
-    console = Console(stderr=True)
+    if is_quick:
+        plan = Plan(("x25519",), (1,), QUICK_SECONDS, plan.workers, is_quick=True)
     folder = Path(tempfile.mkdtemp(prefix="hushmill-"))
-    try:
-        rows = node_rows(plan, folder, lambda what: console.print(what))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    output.result({"bench": "node", "rows": rows}, human=as_table(rows))
+    with interrupt_on_terminate():
+        try:
+            with progress_bar(Console(stderr=True)) as progress:
+                rows = node_rows(plan, folder, progress)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    output.result({"bench": "node", "rows": rows}, human="\n".join(as_text(row) for row in rows))

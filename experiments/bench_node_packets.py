@@ -4,8 +4,9 @@
     packets      for each: its delay, and by what its forwarded form is known again
 
 A packet ends at the sink, its second hop: that halves the time to wrap it, and a mix can neither
-see how long a packet's path is nor does it cost it anything. A packet is known at the sink by the first eight bytes of its next ciphertext, which are random. To
-know them beforehand each packet is opened here as well, with the mix's own key.
+see how long a path is nor does it cost it anything. It is known at the sink by the first eight
+bytes of its next ciphertext, which are random. To know them beforehand each packet is opened here
+as well, with the mix's own key.
 """
 
 from collections.abc import Callable, Sequence

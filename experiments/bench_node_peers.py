@@ -43,8 +43,8 @@ Arrivals: TypeAlias = NDArray[np.void]
 Counts: TypeAlias = NDArray[np.int64]
 
 
-class _Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`network` is the folder of the link keys, `folder` the trial's."""
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """`network` is the folder of the link keys, `folder` the trial's, `count` the packets'."""
 
     network: str
     folder: str
@@ -53,18 +53,20 @@ class _Job(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     count: int
 
 
-class GeneratorJob(_Job, frozen=True, kw_only=True, tag=True):
-    """Sends the first `count` packets of `load`, a Poisson process of `rate` a second."""
+class GeneratorJob(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Sends the first packets of `load`, a Poisson process of `rate` a second."""
 
+    where: Where
     load: str
     port: int
     rate: float
     seed: int
 
 
-class SinkJob(_Job, frozen=True, kw_only=True, tag=True):
-    """Listens on `ports`, and notes at most `count` packets and a few more."""
+class SinkJob(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Listens on `ports`, and notes what arrives."""
 
+    where: Where
     ports: tuple[int, ...]
 
 
@@ -101,11 +103,11 @@ class Generator:
     def __init__(self, reactor: Reactor, job: GeneratorJob) -> None:
         self._reactor = reactor
         self._frames = np.memmap(
-            Path(job.load) / "frames", np.uint8, "r", shape=(job.count, job.frame_bytes)
+            Path(job.load) / "frames", np.uint8, "r", shape=(job.where.count, job.where.frame_bytes)
         )
-        self._sent = sent_of(Path(job.folder), job.count)
-        self._due = schedule(job.count, job.rate, job.seed)
-        self._count = job.count
+        self._sent = sent_of(Path(job.where.folder), job.where.count)
+        self._due = schedule(job.where.count, job.rate, job.seed)
+        self._count = job.where.count
         self._next = 0
         self._start = 0.0
         self._behind = 0.0
@@ -120,10 +122,10 @@ class Generator:
             self._reactor,
             HOST,
             job.port,
-            LinkIdentity.load(link_file(Path(job.network), number)),
-            KeyHash(job.mix_pin),
+            LinkIdentity.load(link_file(Path(job.where.network), number)),
+            KeyHash(job.where.mix_pin),
             LinkClass.NODE,
-            job.frame_bytes,
+            job.where.frame_bytes,
             LinkHandlers(_no_frames, self._up, _nothing, self._drop),
         )
 
@@ -168,8 +170,8 @@ class Sink:
     """Says `ready` when it listens and `linked` when the mix has come to all its ports."""
 
     def __init__(self, reactor: Reactor, job: SinkJob) -> None:
-        self._arrivals = arrivals_of(Path(job.folder), job.count)
-        self._arrived = arrived_of(Path(job.folder))
+        self._arrivals = arrivals_of(Path(job.where.folder), job.where.count)
+        self._arrived = arrived_of(Path(job.where.folder))
         self._awaited = len(SINKS)
         handlers = LinkHandlers(self._received, self._up, _nothing, _ignore)
         for number, port in zip(SINKS, job.ports, strict=True):
@@ -177,11 +179,11 @@ class Sink:
                 reactor,
                 HOST,
                 port,
-                LinkIdentity.load(link_file(Path(job.network), number)),
+                LinkIdentity.load(link_file(Path(job.where.network), number)),
                 LinkClass.NODE,
-                job.frame_bytes,
+                job.where.frame_bytes,
                 handlers,
-                is_welcome=lambda peer: peer == job.mix_pin,
+                is_welcome=lambda peer: peer == job.where.mix_pin,
             )
         no_words: list[Callable[[], None]] = []
         words = iter(no_words)

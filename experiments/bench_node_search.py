@@ -6,6 +6,7 @@ is late. A rate that broke once is tried again before it counts, since a moment 
 is busy with something else is not the node's.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,8 +19,11 @@ from experiments.bench_node_trial import Cores, Floor, Outcome, run_trial
 LOSS_LIMIT = 0.01
 FIRST_GUESS_IN_FLOORS = 2.5  # of the time a packet takes one core
 TOO_MUCH = 1.35  # of what is guessed, so that the first trial shows what the node can serve
+NEAR = 0.97  # of what was served under overload
+TRY_LOWER = 0.85  # of a rate that broke, while none has held
 CLOSE_ENOUGH = 0.04  # of the rate, between what held and what broke
 SHARE_OF_BREAKING = 0.7  # at which the added latency is measured
+Trial = Callable[[float, bool], Outcome]  # of so many packets a second, with drops or not
 
 
 @dataclass(slots=True)
@@ -32,19 +36,18 @@ class Bench:
     cores: Cores
     floor: Floor
     seconds: float
-    progress: Callable[[str], None]
-    trials: list[Outcome] = field(default_factory=list)
+    progress: Callable[[str, int, int], None]
     _numbers: Iterator[int] = field(default_factory=count)
 
-    def trial(self, rate: float, *, has_drops: bool = False) -> Outcome:
-        self.progress(f"{rate:,.0f} packets/s on {len(self.cores.node)} core(s)")
+    def trial(self, rate: float, has_drops: bool = False) -> Outcome:
+        suite = self.network.parameters.suite
+        self.progress(f"{suite} on {self.cores}: {rate:,.0f} packets/s", 0, 1)
         self.floor.measure(self.cores.node[0])
         folder = self.folder / f"trial{next(self._numbers)}"
         outcome = run_trial(
             self.network, self.load, folder, self.cores, rate, self.seconds, has_drops=has_drops
         )
         self.floor.measure(self.cores.node[0])
-        self.trials.append(outcome)
         return outcome
 
 
@@ -54,46 +57,40 @@ def breaks(outcome: Outcome) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Breaking:
-    """`held` is the outcome at the highest rate that held, `broke_at` the lowest that did not."""
+    """`held` is the outcome at the highest rate that held, `broke_at` the lowest rate that did not
+    (None: none was looked for)."""
 
     held: Outcome
-    broke_at: float
+    broke_at: int | None
     overload: Outcome
 
 
-def find_breaking(bench: Bench, trials: int) -> Breaking:
-    """The breaking rate, after at most so many trials beside the first and those that repeat."""
-    overload = _overload(bench)
-    broke_at = overload.offered_per_second
-    held: Outcome | None = None
-    rate = 0.97 * overload.served_per_second
-    for _ in range(trials):
-        outcome = bench.trial(rate)
-        if breaks(outcome):
-            outcome = bench.trial(rate)
-        if breaks(outcome):
-            broke_at = min(broke_at, rate)
+def find_breaking(trial: Trial, first: float, trials: int) -> Breaking:
+    """The breaking rate, after at most so many trials beside the first ones, those that repeat, and
+    those that are needed until any holds. The first are of `first` packets a second and more, until
+    the node breaks, so that what it serves then says where to look."""
+    overload = trial(first, True)
+    while not breaks(overload):
+        first *= TOO_MUCH
+        overload = trial(first, True)
+    held, broke_at = None, first
+    rate = min(NEAR * overload.served_per_second, TRY_LOWER * broke_at)
+    while trials > 0 or held is None:
+        trials -= 1
+        outcome = trial(rate, False)
+        if breaks(outcome) and breaks(outcome := trial(rate, False)):
+            broke_at = rate
         else:
             held = outcome
-        low = held.offered_per_second if held is not None else 0.7 * broke_at
-        if held is not None and broke_at - low < CLOSE_ENOUGH * broke_at:
+        if held is None:
+            rate = TRY_LOWER * broke_at
+        elif broke_at - held.offered_per_second < CLOSE_ENOUGH * broke_at:
             break
-        rate = (low + broke_at) / 2 if held is not None else 0.85 * broke_at
-    while held is None:
-        outcome = bench.trial(rate)
-        rate *= 0.7
-        held = None if breaks(outcome) else outcome
-    return Breaking(held, broke_at, overload)
-
-
-def _overload(bench: Bench) -> Outcome:
-    """More than the node can do, so that what it serves says where to look."""
-    rate = first_rate(bench.floor, len(bench.cores.node))
-    while not breaks(outcome := bench.trial(rate, has_drops=True)):
-        rate *= TOO_MUCH
-    return outcome
+        else:
+            rate = (held.offered_per_second + broke_at) / 2
+    return Breaking(held, round(broke_at), overload)
 
 
 def first_rate(floor: Floor, cores: int) -> float:
     """The load of the first trial, from the floor alone."""
-    return TOO_MUCH * 1e6 / (FIRST_GUESS_IN_FLOORS * floor.us) * cores**0.5
+    return TOO_MUCH * 1e6 / (FIRST_GUESS_IN_FLOORS * floor.us) * math.sqrt(cores)

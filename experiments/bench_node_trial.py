@@ -4,6 +4,7 @@ Each trial starts the node anew from a copy of its directory, so that one load o
 all of them: a node that has never run has seen none.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from experiments.bench_node_peers import (
     GeneratorJob,
     SinkJob,
     Times,
+    Where,
     arrivals_of,
     arrived_of,
     sent_of,
@@ -47,6 +49,9 @@ class Cores:
 
     node: tuple[int, ...]
     peers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return "one core" if len(self.node) == 1 else f"{len(self.node)} cores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,23 @@ class Outcome:
         return float(np.percentile(self.added_ms, percent))
 
 
+def two_cores() -> tuple[int, int]:
+    """Raises UserError(CONFIGURATION) where this process may not use two."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise UserError(
+            "This bench needs two cores: one for the node, one for who sends to it.",
+            ExitCode.CONFIGURATION,
+        )
+    return cores[0], cores[1]
+
+
+def cores_for(count: int) -> Cores:
+    """One core for the node and another for its peers, or two for all of them."""
+    first, second = two_cores()
+    return Cores((first,), (second,)) if count == 1 else Cores((first, second), (first, second))
+
+
 class Floor:
     """The public-key floor of a suite: the best of many short rounds, taken whenever the node is
     not running, on the node's own core."""
@@ -134,20 +156,22 @@ class Stage:
         self.arrivals = arrivals_of(folder, count, "w+")
         self.arrived = arrived_of(folder, "w+")
         network.fresh_node(folder / "mix")
-        where = {
-            "network": str(network.folder),
-            "folder": str(folder),
-            "frame_bytes": load.frame_bytes,
-            "mix_pin": network.mix_pin,
-            "count": count,
-        }
-        sending = {"load": str(load.folder), "port": network.port, "rate": rate, "seed": count}
+        where = Where(
+            network=str(network.folder),
+            folder=str(folder),
+            frame_bytes=load.frame_bytes,
+            mix_pin=network.mix_pin,
+            count=count,
+        )
+        sending = GeneratorJob(
+            where=where, load=str(load.folder), port=network.port, rate=rate, seed=count
+        )
         self._helpers: list[Helper] = []
         try:
-            self.sink = self._peer(SinkJob(**where, ports=network.sink_ports), cores)
+            self.sink = self._peer(SinkJob(where=where, ports=network.sink_ports), cores)
             self.node = Helper("hushmill", ["mix", "run", str(folder / "mix")], cores.node)
             self._helpers.append(self.node)
-            self.generator = self._peer(GeneratorJob(**where, **sending), cores)
+            self.generator = self._peer(sending, cores)
             for helper in (self.sink, self.node, self.generator):
                 helper.hear("ready")
             self.sink.hear("linked")
@@ -235,7 +259,7 @@ def run_trial(
         node_cpu = built.node.cpu_seconds - before[0]
         drops = _drops(folder / "mix") if has_drops else {}
         sent, arrivals = np.array(built.sent), np.array(built.arrivals[: int(built.arrived[0])])
-    matched = _match(load.packets[:count], sent, arrivals)
+    matched = match_arrivals(load.packets[:count], sent, arrivals)
     lasted = float(sent[-1] - sent[0]) or 1.0
     return Outcome(
         offered_per_second=count / lasted,
@@ -269,16 +293,17 @@ def _served(sent: Times, at: Times) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Matched:
-    """`added` seconds of each packet that arrived; arrivals of one that had come already, and of
-    packets that are none of the load's."""
+class Matched:
+    """`added` seconds of each packet that arrived; how many arrivals were of one that had come
+    already, and how many of packets that are none of the load's."""
 
     added: NDArray[np.float64]
     repeated: int
     strange: int
 
 
-def _match(packets: Packets, sent: Times, arrivals: Arrivals) -> _Matched:
+def match_arrivals(packets: Packets, sent: Times, arrivals: Arrivals) -> Matched:
+    """What came of `packets`, each sent when `sent` says."""
     order = np.argsort(packets["key"])
     keys = packets["key"][order]
     places = np.minimum(np.searchsorted(keys, arrivals["key"]), len(keys) - 1)
@@ -286,7 +311,7 @@ def _match(packets: Packets, sent: Times, arrivals: Arrivals) -> _Matched:
     numbers, first = np.unique(order[places[known]], return_index=True)
     at = arrivals["at"][known][first]
     added = at - sent[numbers] - packets["delay"][numbers]
-    return _Matched(added, int(known.sum()) - len(numbers), int((~known).sum()))
+    return Matched(added, int(known.sum()) - len(numbers), int((~known).sum()))
 
 
 def _drops(mix: Path) -> dict[str, int]:
