@@ -28,7 +28,7 @@ from experiments.bench_node_search import (
     find_breaking,
     first_rate,
 )
-from experiments.bench_node_sweep import require_plots, sweep, write_sweep
+from experiments.bench_node_sweep import STEPS, require_plots, sweep, write_sweep
 from experiments.bench_node_trial import Floor, cores_for, two_cores
 from experiments.long_work import interrupt_on_terminate, progress_bar
 from hushmill.errors import ExitCode, UserError
@@ -39,6 +39,7 @@ from mixnode import Workers
 SECONDS = 3.0
 SEARCH_TRIALS = 4
 CALM_TRIALS = 3
+BETWEEN_SECONDS = 4.0  # from the load of a trial to that of the next
 PACKETS_LIMIT = 60_000
 QUICK_RATE, QUICK_SECONDS = 300.0, 1.0
 SUITES: tuple[SuiteName, ...] = get_args(SuiteName)
@@ -67,13 +68,16 @@ def node_rows(plan: Plan, folder: Path, progress: Progress) -> list[Row]:
 def _suite_rows(plan: Plan, suite: SuiteName, folder: Path, progress: Progress) -> list[Row]:
     floor = Floor(suite)
     floor.measure(two_cores()[0])
-    network = BenchNetwork.build(folder / suite, suite, plan.workers)
     count = round(QUICK_RATE * QUICK_SECONDS)
     if not plan.is_quick:
         count = min(PACKETS_LIMIT, round(first_rate(floor, 1) * plan.seconds))
-    load = _wrapped(network, folder / f"{suite}-load", count, progress)
-    rows = []
+    rows: list[Row] = []
+    network = load = None
     for cores in map(cores_for, plan.core_counts):
+        here = folder / f"{suite}-{len(cores.node)}"
+        if network is None or load is None or not network.has_key_for(_longest_seconds(plan)):
+            network = BenchNetwork.build(here, suite, plan.workers)
+            load = _wrapped(network, here / "load", count, progress)
         bench = Bench(network, load, folder, cores, floor, plan.seconds, progress)
         measured = _quick(bench) if plan.is_quick else _measured(bench)
         rows.append(node_row(bench, measured, is_quick=plan.is_quick))
@@ -82,9 +86,20 @@ def _suite_rows(plan: Plan, suite: SuiteName, folder: Path, progress: Progress) 
             name, title = f"node_{suite}_{len(cores.node)}", f"A mix of {suite} on {cores}"
             write_sweep(plan.sweep_into, name, title, outcomes)
     if not plan.is_quick:
-        held = _wrapped(network, folder / f"{suite}-held", HELD_PACKETS, progress, is_held=True)
-        rows.append(held_row(network, held, folder / "held", cores_for(1)))
+        rows.append(_held(plan, suite, folder, progress))
     return rows
+
+
+def _held(plan: Plan, suite: SuiteName, folder: Path, progress: Progress) -> Row:
+    network = BenchNetwork.build(folder / f"{suite}-held", suite, plan.workers)
+    load = _wrapped(network, network.folder / "load", HELD_PACKETS, progress, is_held=True)
+    return held_row(network, load, folder / "held", cores_for(1))
+
+
+def _longest_seconds(plan: Plan) -> float:
+    """What the trials on one choice of cores take, with those that are repeated."""
+    trials = 2 * SEARCH_TRIALS + CALM_TRIALS + (len(STEPS) if plan.sweep_into else 0)
+    return trials * (plan.seconds + BETWEEN_SECONDS)
 
 
 def _wrapped(

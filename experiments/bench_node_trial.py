@@ -213,9 +213,9 @@ def stage(
     """A stage in `folder`, which is made, and is gone with everything on the stage after."""
     if not network.has_key_for(count / rate + TRIAL_MARGIN_SECONDS):
         raise UserError(
-            "The packets' key has expired: so long a bench does not fit into an epoch. Ask for "
-            "fewer --seconds.",
-            ExitCode.USAGE,
+            "The key that the packets were wrapped for is about to expire: start the bench again, "
+            "with fewer --seconds if it comes to this twice.",
+            ExitCode.TIMEOUT,
         )
     folder.mkdir(mode=0o700)
     try:
