@@ -113,6 +113,13 @@ def running_on(cores: Collection[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def is_wanted() -> bool:
+    """Whether the bench is still there: False once a helper's input, in which nothing more comes
+    for it, has ended."""
+    ready, _, _ = select.select([0], [], [], 0.0)
+    return not ready
+
+
 def say(word: str) -> None:
     sys.stdout.write(word + "\n")
     sys.stdout.flush()

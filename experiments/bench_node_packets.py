@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.bench_node_helper import Helper, read_job, say
+from experiments.bench_node_helper import Helper, is_wanted, read_job, say
 from experiments.bench_node_network import MIX, SINKS, SOURCES, BenchNetwork
 from hushmill.crypto import KemPublic
 from hushmill.identifiers import Epoch, NodeNumber
@@ -180,6 +180,8 @@ def main() -> None:
         frames.seek(job.start * frame_bytes)
         for number in range(job.start, job.end):
             if (number - job.start) % FRAMES_AT_ONCE == 0:
+                if not is_wanted():
+                    return
                 say("some")
             frame, delay, key = wrapper.make(number)
             frames.write(frame)
