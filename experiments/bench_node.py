@@ -37,7 +37,7 @@ from hushmill.runtime import HushmillCommand, Output, pass_output
 from mixnode import Workers
 
 SECONDS = 3.0
-SEARCH_TRIALS = 4
+SEARCH_TRIALS = 5
 CALM_TRIALS = 3
 BETWEEN_SECONDS = 4.0  # from the load of a trial to that of the next
 PACKETS_LIMIT = 60_000

@@ -10,6 +10,7 @@ from hushmill.errors import UsageError
 
 ADDED_LIMIT_MS = 20.0  # of p99, at 70 % of the breaking load
 RATIO_LIMITS: Mapping[str, float] = {"xwing": 2.4}  # wall time on one core, over the floor
+UNDISTURBED = 0.9  # of its core, which a node alone on it takes all of when it has too much to do
 Row = dict[str, object]
 
 
@@ -57,6 +58,7 @@ def node_row(bench: Bench, measured: Measured, *, is_quick: bool) -> Row:
         "added_p99_spread_ms": [round(p99[0], 2), round(p99[-1], 2)],
         "limit_added_p99_ms": ADDED_LIMIT_MS,
         "drops": measured.calm[0].drops,
+        "node_cpu": round(held.node_cpu, 3),
         "generator_cpu": round(held.generator_cpu, 3),
         "sink_cpu": round(held.sink_cpu, 3),
         "generator_behind_ms": held.behind_ms,
@@ -75,6 +77,7 @@ def _overload(outcome: Outcome) -> Row:
         "overload_served_per_second": round(outcome.served_per_second),
         "overload_loss": round(outcome.loss, 5),
         "overload_drops": outcome.drops,
+        "overload_node_cpu": round(outcome.node_cpu, 3),
     }
 
 
@@ -107,11 +110,16 @@ def _node_lines(row: Row) -> list[str]:
         f"{row['added_p99_spread_ms']} (at most {row['limit_added_p99_ms']}) at "
         f"{row['added_load_per_second']}/s, where it dropped {row['drops'] or 'nothing'} *",
         f"  memory         {row['rss_mib']} MiB",
-        f"  beside it      generator {row['generator_cpu']} and sink {row['sink_cpu']} of a core; "
+        f"  shares         node {row['node_cpu']}, generator {row['generator_cpu']} and sink {row['sink_cpu']} of a core; "
         f"the generator was at most {row['generator_behind_ms']} ms behind",
     ]
     if row["quick"]:
         return [*lines, "  one low load: what the node can carry was not looked for"]
+    if row["cores"] == 1 and float(str(row["overload_node_cpu"])) < UNDISTURBED:
+        lines.append(
+            f"  NOT ALONE      under overload the node got {row['overload_node_cpu']} of its core: "
+            "something else runs here, and this node carries more than this says"
+        )
     return [
         *lines,
         f"  broke at       {broke}/s; offered {row['overload_per_second']}/s it relayed "

@@ -21,6 +21,7 @@ FIRST_GUESS_IN_FLOORS = 2.5  # of the time a packet takes one core
 TOO_MUCH = 1.35  # of what is guessed, so that the first trial shows what the node can serve
 NEAR = 0.97  # of what was served under overload
 TRY_LOWER = 0.85  # of a rate that broke, while none has held
+TRY_HIGHER = 1.25  # of a rate that held, at most
 CLOSE_ENOUGH = 0.04  # of the rate, between what held and what broke
 SHARE_OF_BREAKING = 0.7  # at which the added latency is measured
 Trial = Callable[[float, bool], Outcome]  # of so many packets a second, with drops or not
@@ -87,7 +88,9 @@ def find_breaking(trial: Trial, first: float, trials: int) -> Breaking:
         elif broke_at - held.offered_per_second < CLOSE_ENOUGH * broke_at:
             break
         else:
-            rate = (held.offered_per_second + broke_at) / 2
+            rate = min(
+                TRY_HIGHER * held.offered_per_second, (held.offered_per_second + broke_at) / 2
+            )
     return Breaking(held, round(broke_at), overload)
 
 

@@ -57,8 +57,9 @@ class Cores:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one trial counted. `late` packets arrived, but long after they were due; `served` is how
-    many a second left the node while the load was on. `added_ms` has an entry for each packet that
-    arrived: how much later than it was due."""
+    many a second left the node while the load was on. Each `_cpu` is a share of a core while it was
+    on, `node_cpu_seconds` lasts until nothing more came. `added_ms` has an entry for each packet
+    that arrived: how much later than it was due."""
 
     offered_per_second: float
     served_per_second: float
@@ -71,6 +72,7 @@ class Outcome:
     behind_ms: float
     seconds: float
     node_cpu_seconds: float
+    node_cpu: float
     generator_cpu: float
     sink_cpu: float
     rss_bytes: int
@@ -253,7 +255,7 @@ def run_trial(
         built.require_running()
         memory = built.node.memory_bytes
         processes = len(built.node.processes())
-        after = [helper.cpu_seconds for helper in (built.generator, built.sink)]
+        after = [helper.cpu_seconds for helper in (built.node, built.generator, built.sink)]
         built.wait_until_quiet()
         built.require_running()
         node_cpu = built.node.cpu_seconds - before[0]
@@ -273,8 +275,9 @@ def run_trial(
         behind_ms=float(behind),
         seconds=lasted,
         node_cpu_seconds=node_cpu,
-        generator_cpu=(after[0] - before[1]) / lasted,
-        sink_cpu=(after[1] - before[2]) / lasted,
+        node_cpu=(after[0] - before[0]) / lasted,
+        generator_cpu=(after[1] - before[1]) / lasted,
+        sink_cpu=(after[2] - before[2]) / lasted,
         rss_bytes=memory,
         processes=processes,
         drops=drops,
