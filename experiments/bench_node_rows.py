@@ -110,8 +110,9 @@ def _node_lines(row: Row) -> list[str]:
         f"{row['added_p99_spread_ms']} (at most {row['limit_added_p99_ms']}) at "
         f"{row['added_load_per_second']}/s, where it dropped {row['drops'] or 'nothing'} *",
         f"  memory         {row['rss_mib']} MiB",
-        f"  shares         node {row['node_cpu']}, generator {row['generator_cpu']} and sink {row['sink_cpu']} of a core; "
-        f"the generator was at most {row['generator_behind_ms']} ms behind",
+        f"  shares         node {row['node_cpu']}, generator {row['generator_cpu']} and sink "
+        f"{row['sink_cpu']} of a core; the generator was at most "
+        f"{row['generator_behind_ms']} ms behind",
     ]
     if row["quick"]:
         return [*lines, "  one low load: what the node can carry was not looked for"]

@@ -38,18 +38,17 @@ def sweep(bench: Bench, breaking_per_second: float) -> list[Outcome]:
     return [bench.trial(step * breaking_per_second) for step in STEPS]
 
 
-def write_sweep(folder: Path, name: str, title: str, outcomes: Sequence[Outcome]) -> list[Path]:
-    """Writes and draws both figures in `folder`, which is made if missing; gives all paths."""
+def write_sweep(folder: Path, name: str, title: str, outcomes: Sequence[Outcome]) -> None:
+    """Writes and draws both figures in `folder`, which is made if missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths: list[Path] = []
-    for ending, drawing in (
-        ("load", load_drawing(title, outcomes)),
-        ("latency", latency_drawing(title, outcomes)),
-    ):
-        path = folder / f"{name}_{ending}.csv"
-        atomic_write(path, drawing_csv(drawing), MODE)
-        paths += [path, *plot_csv(path)]
-    return paths
+    write_figure(folder / f"{name}_load.csv", load_drawing(title, outcomes))
+    write_figure(folder / f"{name}_latency.csv", latency_drawing(title, outcomes))
+
+
+def write_figure(path: Path, drawing: Drawing) -> list[Path]:
+    """Writes the CSV at `path`, draws it beside it, and gives the paths of SVG and PDF."""
+    atomic_write(path, drawing_csv(drawing), MODE)
+    return plot_csv(path)
 
 
 def load_drawing(title: str, outcomes: Sequence[Outcome]) -> Drawing:

@@ -11,7 +11,7 @@ from experiments.bench_node import node
 from experiments.bench_node_packets import PACKET
 from experiments.bench_node_peers import ARRIVAL, schedule
 from experiments.bench_node_search import CLOSE_ENOUGH, breaks, find_breaking
-from experiments.bench_node_sweep import write_sweep
+from experiments.bench_node_sweep import latency_drawing, load_drawing, write_figure
 from experiments.bench_node_trial import Outcome, match_arrivals
 from experiments.lab.plot import plot_csv
 from hushmill.errors import ExitCode
@@ -133,16 +133,22 @@ def test_a_rate_that_broke_once_is_tried_again() -> None:
     assert tried[1] == tried[2] == found.held.offered_per_second
 
 
-def test_the_figures_of_a_sweep_are_drawn_from_their_csv_alone(tmp_path: Path) -> None:
-    outcomes = [outcome(500.0), outcome(1000.0, late=20), outcome(2000.0, lost=500, late=400)]
-    paths = write_sweep(tmp_path / "first", "node_xwing_1", "A mix", outcomes)
-    names = {path.name for path in paths}
-    assert {"node_xwing_1_load.csv", "node_xwing_1_load.svg", "node_xwing_1_latency.svg"} <= names
-    drawn = tmp_path / "first" / "node_xwing_1_latency.csv"
-    alone = tmp_path / drawn.name
-    alone.write_bytes(drawn.read_bytes())
-    svg, _ = plot_csv(alone)
-    assert svg.read_bytes() == drawn.with_suffix(".svg").read_bytes()
+SWEPT = [outcome(500.0), outcome(1000.0, late=20), outcome(2000.0, lost=500, late=400)]
+
+
+def test_a_figure_of_a_sweep_is_drawn_from_its_csv_alone(tmp_path: Path) -> None:
+    first, alone = tmp_path / "first.csv", tmp_path / "alone.csv"
+    svg, _ = write_figure(first, latency_drawing("A mix", SWEPT))
+    alone.write_bytes(first.read_bytes())
+    again, _ = plot_csv(alone)
+    assert again.read_bytes() == svg.read_bytes()
     columns, *rows = alone.read_text().splitlines()[1:]
     assert columns == "panel,series,kind,quality,x,y,low,high"
-    assert len(rows) == 2 * len(outcomes)
+    assert len(rows) == 2 * len(SWEPT)
+
+
+def test_a_sweep_shows_what_came_in_time_and_what_did_not() -> None:
+    marks = load_drawing("A mix", SWEPT).marks
+    assert [mark.y for mark in marks if mark.panel == 0] == pytest.approx([500.0, 980.0, 200.0])
+    assert [mark.y for mark in marks if mark.series == "lost"] == [0.0, 0.0, 0.5]
+    assert sum(mark.y for mark in marks if mark.series.startswith("later")) == pytest.approx(0.42)
