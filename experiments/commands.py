@@ -1,22 +1,18 @@
 """`demo`, `testnet` and `bench`: the commands of `experiments`."""
 
-import contextlib
 import importlib
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from experiments.demo.run import Demo, DemoOptions
 from experiments.demo.table import show
+from experiments.long_work import interrupt_on_terminate, progress_bar
 from experiments.testnet.build import LocalNetwork
 from experiments.testnet.plan import Topology
 from hushmill.errors import ExitCode, UserError
@@ -28,6 +24,7 @@ BENCHES = {
     "packet": "experiments.bench_packet",
     "commands": "experiments.bench_commands",
     "lab": "experiments.bench_lab",
+    "node": "experiments.bench_node",
 }
 
 TOPOLOGY_HELP = "Two mixes a layer (stratified, the default), or one (cascade)."
@@ -75,9 +72,9 @@ def demo(
     folder = Path(tempfile.mkdtemp(prefix="hushmill-"))
     network: LocalNetwork | None = None
     kept = False
-    with _interrupt_on_terminate():
+    with interrupt_on_terminate():
         try:
-            with _bar(console) as report_progress:
+            with progress_bar(console) as report_progress:
                 network = LocalNetwork.build(folder, topology, suite, MIXINGS[mixing])
                 run = Demo(network, DemoOptions(kills, cover), report_progress)
                 outcome = run.run()
@@ -134,7 +131,7 @@ def up(
     folder = folder.absolute()
     network = _network_in(folder, topology, suite, None if mixing is None else MIXINGS[mixing])
     network.require_stopped()
-    with _interrupt_on_terminate(), _bar(Console(stderr=True)) as report_progress:
+    with interrupt_on_terminate(), progress_bar(Console(stderr=True)) as report_progress:
         try:
             network.start(
                 lambda done, of: report_progress("Starting the network", done, of), trace=trace
@@ -213,50 +210,3 @@ class _Benches(HushmillGroup):
 @click.group(cls=_Benches)
 def bench() -> None:
     """Print figures beside the limit they are measured against."""
-
-
-@contextlib.contextmanager
-def _bar(console: Console) -> Iterator["_Report"]:
-    """A progress bar on a terminal; elsewhere one line for each new thing that goes on."""
-    if not console.is_terminal:
-        yield _Report(None)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Report(progress)
-
-
-class _Report:
-    """Called with what goes on, how far it is, and out of how much."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-        self._title = ""
-
-    def __call__(self, title: str, done: int, of: int) -> None:
-        is_new, self._title = title != self._title, title
-        if self._progress is None:
-            if is_new:
-                click.echo(f"{title} …", err=True)
-            return
-        if is_new:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(title, total=of)
-        if self._task is not None:
-            self._progress.update(self._task, completed=done, total=of)
-
-
-@contextlib.contextmanager
-def _interrupt_on_terminate() -> Iterator[None]:
-    """A SIGTERM ends the block as Ctrl-C does, so that nothing is left behind."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -33,7 +33,7 @@ class Counters:
         self.drops: Counter[Drop] = Counter()
 
     def rounded(self) -> dict[str, int]:
-        """Every counter of packets, rounded down to whole steps; drops under `drop_<reason>`; and how
+        """Counts of packets rounded down to whole steps, drops under `drop_<reason>`; and how
         often the alarm rose."""
         exact = {
             "relayed": self.relayed,
