@@ -27,6 +27,7 @@ class MetricValues:
     epoch: int | None
     held_tenths: int
     replay_tenths: int
+    is_alarmed: bool
 
 
 class SteppedMetrics:
@@ -85,6 +86,14 @@ class _Page:
         for state in ("sent", "returned", "lost"):
             loops.add_metric([state], counters[f"loops_{state}"])
         yield loops
+        yield gauge(
+            "hushmill_mix_loop_alarm",
+            "Whether the n-1 alarm stands: too few own loops come back.",
+            value=int(values.is_alarmed),
+        )
+        yield counter(
+            "hushmill_mix_loop_alarms", "How often it rose.", value=counters["loop_alarms"]
+        )
         drops = counter("hushmill_mix_drops", "What was dropped.", labels=["reason"])
         for name, count in sorted(counters.items()):
             if name.startswith("drop_"):

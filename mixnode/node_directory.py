@@ -51,6 +51,8 @@ DIRECTORY_STATE_FILE = "directory.state"
 SIGNING_KEY_BYTES = 64
 WORKERS_LIMIT = 64
 Workers = Literal["per_core"] | int
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 
 
 class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,7 +68,7 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     workers: Literal["per_core"] | Annotated[int, msgspec.Meta(ge=0, le=WORKERS_LIMIT)] = "per_core"
     link_packets_per_second: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = PACKETS_PER_SECOND
     metrics_listen: Annotated[
-        str, msgspec.Meta(pattern=r"^(|127(\.[0-9]{1,3}){3}:[0-9]{1,5}|\[::1\]:[0-9]{1,5})\Z")
+        str, msgspec.Meta(pattern=rf"^(|127(\.{_OCTET}){{3}}:{_PORT}|\[::1\]:{_PORT})\Z")
     ] = ""
 
     def limits(self) -> MixLimits:

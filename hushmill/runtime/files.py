@@ -81,14 +81,23 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def _is_credential(path: Path) -> bool:
+    """Whether the file lies where systemd puts credentials (systemd.exec(5))."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return bool(folder) and path.resolve().parent == Path(folder or "").resolve()
+
+
 def read_secret(path: Path, limit: int) -> bytes:
     """The bytes of a secret's file of at most `limit` bytes.
 
     Raises UserError: PERMISSION if others than its owner can touch it, SECURITY_STOP if it is too
-    long to be what it should be. FileNotFoundError passes through.
+    long to be what it should be. FileNotFoundError passes through. In systemd's folder of
+    credentials a file belongs to root and is opened to the service by an access list, which shows
+    as a group that may read (0440); nobody else can enter that folder.
     """
+    forbidden = 0o037 if _is_credential(path) else 0o077
     with path.open("rb") as file:
-        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & forbidden:
             raise UserError(
                 f"{path} can be read or written by others. Run: chmod 600 {path}",
                 ExitCode.PERMISSION,

@@ -32,6 +32,7 @@ def _values(core: MixCore) -> MetricValues:
         epoch=7,
         held_tenths=int(10 * core.held_share),
         replay_tenths=int(10 * core.replay_share),
+        is_alarmed=core.is_alarmed,
     )
 
 
@@ -80,6 +81,8 @@ def test_nothing_but_what_is_listed_is_shown(network: Network) -> None:
         "hushmill_mix_packets_relayed_total",
         "hushmill_mix_packets_delivered_total",
         "hushmill_mix_loops_total",
+        "hushmill_mix_loop_alarm",
+        "hushmill_mix_loop_alarms_total",
         "hushmill_mix_drops_total",
         "hushmill_mix_links",
         "hushmill_mix_held_ratio",
@@ -122,14 +125,20 @@ def test_without_the_library_an_operator_is_told_what_to_install(
     assert refused.value.exit_code is ExitCode.CONFIGURATION
 
 
-@pytest.mark.parametrize("listen", ["", "127.0.0.1:9100", "127.9.9.9:1", "[::1]:9100"])
+@pytest.mark.parametrize("listen", ["", "127.0.0.1:9100", "127.9.255.199:1", "[::1]:65535"])
 def test_listens_on_this_machine(listen: str) -> None:
     settings = {"listen": "::", "metrics_listen": listen}
     assert msgspec.convert(settings, NodeSettings).metrics_listen == listen
 
 
-@pytest.mark.parametrize("listen", ["0.0.0.0:9100", "[::]:9100", "192.0.2.1:1", "127.0.0.1", "on"])
-def test_refuses_to_show_metrics_to_others(listen: str) -> None:
+@pytest.mark.parametrize(
+    "listen",
+    [
+        *("0.0.0.0:9100", "[::]:9100", "192.0.2.1:1", "127.0.0.1", "on"),
+        *("127.0.0.256:1", "127.0.0.01:1", "127.0.0.1:0", "127.0.0.1:65536", "[::1]:99999"),
+    ],
+)
+def test_refuses_to_show_metrics_to_others_or_where_nothing_can_be(listen: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"listen": "::", "metrics_listen": listen}, NodeSettings)
 

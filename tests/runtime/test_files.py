@@ -61,6 +61,29 @@ def test_refuses_a_secret_that_others_can_read(tmp_path: Path) -> None:
     assert caught.value.exit_code is ExitCode.PERMISSION
 
 
+def test_reads_a_credential_as_systemd_opens_it_to_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its access list shows as a group that may read; a file beside that folder gets no such
+    grace, nor does one that a group may write or anybody read."""
+    folder, beside = tmp_path / "credentials", tmp_path / "credentials-of-others"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    for place in (folder, beside):
+        place.mkdir(mode=0o700)
+        (place / "key").write_bytes(b"secret")
+        (place / "key").chmod(0o440)
+    assert read_secret(folder / "key", 32) == b"secret"
+    (folder / "link").symlink_to(beside / "key")
+    for path in (beside / "key", folder / ".." / beside.name / "key", folder / "link"):
+        with pytest.raises(UserError):
+            read_secret(path, 32)
+    for mode in (0o460, 0o450, 0o444, 0o404):
+        (folder / "key").chmod(mode)
+        with pytest.raises(UserError) as refused:
+            read_secret(folder / "key", 32)
+        assert refused.value.exit_code is ExitCode.PERMISSION
+
+
 def test_reads_a_secret_at_its_limit_and_not_one_byte_more(tmp_path: Path) -> None:
     path = tmp_path / "key"
     atomic_write(path, bytes(32))
