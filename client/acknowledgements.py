@@ -88,7 +88,7 @@ class AcknowledgementClock:
 def first_retry_seconds(parameters: Parameters) -> float:
     """Three expected round trips: there, the recipient's acknowledgement tick, and back."""
     slot = 1 / parameters.payload_rate + 1 / parameters.client_rate
-    way = slot + parameters.layers * parameters.delay_mean_seconds
+    way = slot + parameters.layers * parameters.hold_mean_seconds
     round_trip = 2 * way + parameters.acknowledgement_active_seconds
     return max(FIRST_RETRY_SECONDS, ROUND_TRIPS_BEFORE_RETRY * round_trip)
 

@@ -1,26 +1,22 @@
 """`demo`, `testnet` and `bench`: the commands of `experiments`."""
 
-import contextlib
 import importlib
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from experiments.demo.run import Demo, DemoOptions
 from experiments.demo.table import show
+from experiments.long_work import interrupt_on_terminate, progress_bar
 from experiments.testnet.build import LocalNetwork
 from experiments.testnet.plan import Topology
 from hushmill.errors import ExitCode, UserError
-from hushmill.parameters import SuiteName
+from hushmill.parameters import MixingName, SuiteName
 from hushmill.runtime import HushmillCommand, HushmillGroup, Output, pass_output
 
 PLAIN_WIDTH = 110  # of the demo's table where there is no terminal to ask
@@ -28,10 +24,13 @@ BENCHES = {
     "packet": "experiments.bench_packet",
     "commands": "experiments.bench_commands",
     "lab": "experiments.bench_lab",
+    "node": "experiments.bench_node",
 }
 
 TOPOLOGY_HELP = "Two mixes a layer (stratified, the default), or one (cascade)."
 SUITE_HELP = "The packets' key encapsulation (xwing, the default, or x25519)."
+MIXING_HELP = "How mixes delay: by each sender's draw (poisson, the default), or in a timed-pool."
+MIXINGS: dict[str, MixingName] = {"poisson": "poisson", "timed-pool": "timed_pool"}
 topology_option = click.option(
     "--topology",
     type=click.Choice(["stratified", "cascade"]),
@@ -44,17 +43,27 @@ suite_option = click.option(
     default="xwing",
     help=SUITE_HELP,
 )
+mixing_option = click.option(
+    "--mixing", type=click.Choice(list(MIXINGS)), default="poisson", help=MIXING_HELP
+)
 
 
 @click.command(cls=HushmillCommand)
 @topology_option
 @suite_option
+@mixing_option
 @click.option("--kill", "kills", is_flag=True, help="Kill a mix, a provider and a daemon midway.")
 @click.option("--keep", is_flag=True, help="Leave the network up, and say how to use it.")
 @click.option("--no-cover", "cover", flag_value=False, default=True, hidden=True)
 @pass_output
 def demo(
-    output: Output, topology: Topology, suite: SuiteName, kills: bool, keep: bool, cover: bool
+    output: Output,
+    topology: Topology,
+    suite: SuiteName,
+    mixing: str,
+    kills: bool,
+    keep: bool,
+    cover: bool,
 ) -> None:
     """Start a local network, send messages both ways, show what leaks."""
     console = Console(stderr=output.is_json)
@@ -63,10 +72,10 @@ def demo(
     folder = Path(tempfile.mkdtemp(prefix="hushmill-"))
     network: LocalNetwork | None = None
     kept = False
-    with _interrupt_on_terminate():
+    with interrupt_on_terminate():
         try:
-            with _bar(console) as report_progress:
-                network = LocalNetwork.build(folder, topology, suite)
+            with progress_bar(console) as report_progress:
+                network = LocalNetwork.build(folder, topology, suite, MIXINGS[mixing])
                 run = Demo(network, DemoOptions(kills, cover), report_progress)
                 outcome = run.run()
             show(outcome, console)
@@ -107,6 +116,7 @@ def testnet() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--topology", type=click.Choice(["stratified", "cascade"]), help=TOPOLOGY_HELP)
 @click.option("--suite", type=click.Choice(["xwing", "x25519"]), help=SUITE_HELP)
+@click.option("--mixing", type=click.Choice(list(MIXINGS)), help=MIXING_HELP)
 @click.option("--trace", is_flag=True, help="Record what an observer of every link would see.")
 @pass_output
 def up(
@@ -114,13 +124,14 @@ def up(
     folder: Path,
     topology: Topology | None,
     suite: SuiteName | None,
+    mixing: str | None,
     trace: bool,
 ) -> None:
     """Start a local network in FOLDER, which is made; a stopped one is started again."""
     folder = folder.absolute()
-    network = _network_in(folder, topology, suite)
+    network = _network_in(folder, topology, suite, None if mixing is None else MIXINGS[mixing])
     network.require_stopped()
-    with _interrupt_on_terminate(), _bar(Console(stderr=True)) as report_progress:
+    with interrupt_on_terminate(), progress_bar(Console(stderr=True)) as report_progress:
         try:
             network.start(
                 lambda done, of: report_progress("Starting the network", done, of), trace=trace
@@ -135,16 +146,27 @@ def up(
     )
 
 
-def _network_in(folder: Path, topology: Topology | None, suite: SuiteName | None) -> LocalNetwork:
+def _network_in(
+    folder: Path,
+    topology: Topology | None,
+    suite: SuiteName | None,
+    mixing: MixingName | None,
+) -> LocalNetwork:
     """The network that FOLDER holds, or a new one. Raises UserError(2) if it holds another kind
     than was asked for."""
     if not (folder / "network.toml").exists():
-        return LocalNetwork.build(folder, topology or "stratified", suite or "xwing")
+        return LocalNetwork.build(
+            folder, topology or "stratified", suite or "xwing", mixing or "poisson"
+        )
     network = LocalNetwork.open(folder)
-    if topology not in (None, network.topology) or suite not in (None, network.suite):
+    asked = zip(
+        (topology, suite, mixing), (network.topology, network.suite, network.mixing), strict=True
+    )
+    if any(want not in (None, has) for want, has in asked):
+        mixing_word = next(word for word, name in MIXINGS.items() if name == network.mixing)
         raise UserError(
-            f"{folder} holds a {network.topology} network with {network.suite}. Choose another "
-            "folder for another one.",
+            f"{folder} holds a {network.topology} network with {network.suite} and {mixing_word} "
+            "mixing. Choose another folder for another one.",
             ExitCode.USAGE,
         )
     return network
@@ -188,50 +210,3 @@ class _Benches(HushmillGroup):
 @click.group(cls=_Benches)
 def bench() -> None:
     """Print figures beside the limit they are measured against."""
-
-
-@contextlib.contextmanager
-def _bar(console: Console) -> Iterator["_Report"]:
-    """A progress bar on a terminal; elsewhere one line for each new thing that goes on."""
-    if not console.is_terminal:
-        yield _Report(None)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Report(progress)
-
-
-class _Report:
-    """Called with what goes on, how far it is, and out of how much."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-        self._title = ""
-
-    def __call__(self, title: str, done: int, of: int) -> None:
-        is_new, self._title = title != self._title, title
-        if self._progress is None:
-            if is_new:
-                click.echo(f"{title} …", err=True)
-            return
-        if is_new:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(title, total=of)
-        if self._task is not None:
-            self._progress.update(self._task, completed=done, total=of)
-
-
-@contextlib.contextmanager
-def _interrupt_on_terminate() -> Iterator[None]:
-    """A SIGTERM ends the block as Ctrl-C does, so that nothing is left behind."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -12,6 +12,7 @@ class Drop(StrEnum):
     KEY_EPOCH = "key_epoch"  # no key for the packet's epoch byte
     REPLAY = "replay"
     REPLAY_FULL = "replay_full"  # the epoch's replay table is at its limit
+    RATE = "rate"  # above the token bucket of its link, or of its account
     DELAY = "delay"  # longer than the cap
     NO_ROUTE = "no_route"  # next node is not in the consensus, or not allowed from here
     OVERFLOW = "overflow"  # byte budget of the link
@@ -29,7 +30,6 @@ class Drop(StrEnum):
     NO_INBOX = "no_inbox"  # unknown, expired or full inbox: drop cover ends here
     QUOTA = "quota"
     NO_ROOM = "no_room"  # the disk is full: people can still delete
-    RATE = "rate"  # above the token bucket
     ACCOUNT = "account"  # account refused
 
     # clients

@@ -13,7 +13,15 @@ STEP = 50  # published figures are rounded down to this, so that no single packe
 class Counters:
     """Exact inside the process; only `rounded` leaves it."""
 
-    __slots__ = ("delivered", "drops", "loops_lost", "loops_returned", "loops_sent", "relayed")
+    __slots__ = (
+        "delivered",
+        "drops",
+        "loop_alarms",
+        "loops_lost",
+        "loops_returned",
+        "loops_sent",
+        "relayed",
+    )
 
     def __init__(self) -> None:
         self.relayed = 0
@@ -21,10 +29,12 @@ class Counters:
         self.loops_sent = 0
         self.loops_returned = 0
         self.loops_lost = 0
+        self.loop_alarms = 0  # how often the n-1 alarm rose
         self.drops: Counter[Drop] = Counter()
 
     def rounded(self) -> dict[str, int]:
-        """Every counter, rounded down to whole steps; drops under `drop_<reason>`."""
+        """Counts of packets rounded down to whole steps, drops under `drop_<reason>`; and how
+        often the alarm rose."""
         exact = {
             "relayed": self.relayed,
             "delivered": self.delivered,
@@ -32,4 +42,5 @@ class Counters:
             "loops_returned": self.loops_returned,
             "loops_lost": self.loops_lost,
         } | {f"drop_{reason.value}": self.drops[reason] for reason in Drop}
-        return {name: count // STEP * STEP for name, count in exact.items()}
+        rounded = {name: count // STEP * STEP for name, count in exact.items()}
+        return rounded | {"loop_alarms": self.loop_alarms}  # few, and of no packet

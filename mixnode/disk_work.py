@@ -87,10 +87,10 @@ class DiskWork:
 
 def _carry_out(keys: NodeKeys, jobs: Sequence[DiskJob]) -> None:
     """In order, but tags of one key that stand together are one write and one sync."""
-    tags: dict[Epoch, tuple[ReplayTag, ...]] = {}
+    tags: dict[Epoch, list[ReplayTag]] = {}
     for job in jobs:
         if isinstance(job, LogTags):
-            tags[job.epoch] = tags.get(job.epoch, ()) + job.tags
+            tags.setdefault(job.epoch, []).extend(job.tags)
             continue
         _log(keys, tags)
         if isinstance(job, EraseKeys):
@@ -100,7 +100,7 @@ def _carry_out(keys: NodeKeys, jobs: Sequence[DiskJob]) -> None:
     _log(keys, tags)
 
 
-def _log(keys: NodeKeys, tags: dict[Epoch, tuple[ReplayTag, ...]]) -> None:
+def _log(keys: NodeKeys, tags: dict[Epoch, list[ReplayTag]]) -> None:
     for epoch, together in tags.items():
         keys.log(epoch, together)
     tags.clear()

@@ -3,7 +3,7 @@
 Spec: docs/spec/mixing.md; what each step costs: docs/performance.md. The methods stand in the order
 of the steps:
 1. `received` — the packets of one read of a link (`links.py`: a frame that carries none ends it);
-2. they wait in the intake, a queue a link (`intake.py`);
+2. within its rate (`link_rate.py`) they wait in the intake, a queue a link (`intake.py`);
 3. `_open_some` — as many as there is room for go to the unwrap workers, in turn (`unwrap_pool.py`);
 4. `_opened` — a batch comes back, and what could be opened goes to the core in one step: replay
    table, then the hold (`mix_core.py`);
@@ -15,7 +15,7 @@ The event loop does 1, 2, 4, 5 and 6 in one process; step 3 takes most of the ti
 cores. Nothing here blocks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from hushmill.core import Core
@@ -27,6 +27,7 @@ from mixnode.counters import Counters
 from mixnode.events import Arrived, DeliverPayload, EraseKeys, LogTags, SendPacket
 from mixnode.intake import Intake
 from mixnode.key_schedule import KeySchedule
+from mixnode.link_rate import LinkRates
 from mixnode.node_keys import NodeKeys
 from mixnode.trace_file import TraceFile, TraceKind
 from mixnode.unwrap_pool import InlineUnwrap, Opened, UnwrapPool, WorkerUnwrap
@@ -46,6 +47,7 @@ class HotPath:
         node: NodeNumber,
         is_provider: bool,
         workers: int,
+        link_packets_per_second: int,
         intake_packets: int,
         keys: NodeKeys,
         schedule: KeySchedule,
@@ -67,6 +69,7 @@ class HotPath:
         self._perform_other = perform_other
         self._trace = trace
         self._leaving: dict[NodeNumber, list[Packet]] = {}
+        self._rates = LinkRates(link_packets_per_second)
         self._intake = Intake(intake_packets)
         self._opening = 0  # given to the pool, and not opened yet
         self._open_keys: dict[int, NodeKey] = {}
@@ -86,6 +89,10 @@ class HotPath:
         self.driver.stop()
         self._pool.stop()
 
+    def follow_neighbours(self, numbers: Collection[NodeNumber]) -> None:
+        """Forgets what others than `numbers` have sent."""
+        self._rates.keep_only(numbers)
+
     def follow_keys(self) -> None:
         """Gives the workers the keys that are open now, and takes from them those that are not."""
         keys = self._keys.by_low_byte(self._schedule.accepted(now()))
@@ -95,7 +102,10 @@ class HotPath:
 
     def received(self, source: NodeNumber, packets: Sequence[Packet]) -> None:
         """The packets of one read, of the neighbour `source`."""
-        dropped = self._intake.offer(source, packets, now())
+        moment = now()
+        admitted = self._rates.admit(source, len(packets), moment)
+        self._counters.drops[Drop.RATE] += len(packets) - admitted
+        dropped = self._intake.offer(source, packets[:admitted], moment)
         self._counters.drops[Drop.OVERFLOW] += dropped
         self._open_some()
 

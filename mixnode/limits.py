@@ -6,11 +6,13 @@ Spec: docs/spec/mixing.md (Budget).
 from dataclasses import dataclass
 
 from hushmill.errors import UsageError
+from mixnode.replay import table_bytes
 
-TAG_BYTES = 94  # measured: one 16-byte tag in a Python set, with its share of the set's table
 HELD_OVERHEAD_BYTES = 600  # a held packet's objects, its places in the heap and in its link's list
 KEYS_AT_ONCE = 2  # the current key, and its neighbour around a boundary
 TICK_SECONDS = 0.005
+TAGS_PER_KEY = 6_000_000  # 1,500 packets a second for an hour, and a tenth
+PACKETS_PER_SECOND = 1_250  # of one link: an hour's worth of them is three quarters of the tags
 INTAKE_BYTES = 16 * 2**20  # half a second of what a core can open; less of a small budget
 
 
@@ -20,7 +22,7 @@ class MixLimits:
     from the start, so that a flood of tags cannot push packets out, nor packets tags."""
 
     budget_bytes: int = 512 * 2**20
-    tags_per_key: int = 1_200_000
+    tags_per_key: int = TAGS_PER_KEY
     tick_seconds: float = TICK_SECONDS
 
     def __post_init__(self) -> None:
@@ -39,5 +41,5 @@ class MixLimits:
 
     @staticmethod
     def tags_bytes(tags_per_key: int) -> int:
-        """What the tags of all keys that are open at once may take."""
-        return KEYS_AT_ONCE * tags_per_key * TAG_BYTES
+        """What the tables of all keys that are open at once take."""
+        return KEYS_AT_ONCE * table_bytes(tags_per_key)

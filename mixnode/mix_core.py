@@ -3,9 +3,11 @@
 Spec: docs/spec/mixing.md. The way of a packet, and the order in which the methods stand:
 1. `_arrive` — of a neighbour, under an open key, to an allowed next node, delay within the cap;
 2. its replay tag is admitted to the key's table (`replay.py`), or the packet is dropped;
-3. it waits in `held.py`, within the byte budget, and its tag waits for the next tick;
+3. it waits by the genesis' strategy (`strategies.py`), within the byte budget (`held.py`), and its
+   tag waits for the next tick;
 4. `_log` — the tick's tags leave together as one `LogTags`; `TagsSynced` frees their packets;
-5. `_leave` — at the first tick at or after its due time it leaves, shuffled with all of that tick.
+5. `_leave` — it leaves at the first tick at which the strategy lets it, shuffled with all of that
+   tick.
 
 `now` is wall time in Unix seconds that never steps back.
 """
@@ -32,13 +34,13 @@ from mixnode.events import (
     SendPacket,
     TagsSynced,
 )
-from mixnode.held import HeldPackets
 from mixnode.key_schedule import KeySchedule
-from mixnode.limits import HELD_OVERHEAD_BYTES, TAG_BYTES, MixLimits
+from mixnode.limits import HELD_OVERHEAD_BYTES, MixLimits
 from mixnode.load_meter import LoadMeter
 from mixnode.neighbours import Neighbours, neighbours_of
 from mixnode.own_loops import OwnLoops
-from mixnode.replay import ReplayTable
+from mixnode.replay import SECRET_BYTES, ReplayTable
+from mixnode.strategies import Strategy, keeps_delays, strategy_of
 from pki import Consensus
 
 
@@ -63,16 +65,18 @@ class MixCore:
         self.counters = Counters()
         self._node = node
         self._role = role
-        self._cap = parameters.delay_cap_seconds
+        self._cap = parameters.delay_cap_seconds if keeps_delays(parameters, role) else math.inf
         self._rng = rng
         self._limits = limits
         self._schedule = KeySchedule(parameters)
         self._tables = {
-            epoch: ReplayTable(limits.tags_per_key, tags)
+            epoch: ReplayTable(limits.tags_per_key, rng.take(SECRET_BYTES), tags)
             for epoch, tags in (known_tags or {}).items()
         }
         self.silent_epochs = frozenset(silent_epochs)
-        self._held: HeldPackets[SendPacket | DeliverPayload] = HeldPackets(limits.held_bytes, rng)
+        self._held: Strategy[SendPacket | DeliverPayload] = strategy_of(
+            parameters, role, limits.held_bytes, rng
+        )
         self._cost = packet_format.geometry.packet_bytes + HELD_OVERHEAD_BYTES
         self._loops = OwnLoops(node, parameters, packet_format, rng, self.counters)
         self._load = LoadMeter(parameters)
@@ -87,13 +91,18 @@ class MixCore:
 
     @property
     def bytes_used(self) -> int:
-        """Held packets and replay tags, as accounted against the budget."""
-        return self._held.used + TAG_BYTES * sum(len(table) for table in self._tables.values())
+        """Held packets and replay tables, as accounted against the budget."""
+        return self._held.used + sum(table.memory_bytes for table in self._tables.values())
 
     @property
-    def is_empty(self) -> bool:
-        """Nothing waits to leave."""
-        return len(self._held) == 0
+    def is_alarmed(self) -> bool:
+        """Whether fewer of the node's own loops return than the published loss allows."""
+        return self._loops.alarm.is_raised
+
+    @property
+    def is_spent(self) -> bool:
+        """Nothing more will leave unless something comes."""
+        return self._held.is_spent
 
     @property
     def held_share(self) -> float:
@@ -193,7 +202,8 @@ class MixCore:
 
     def _table(self, epoch: Epoch) -> ReplayTable:
         if epoch not in self._tables:
-            self._tables[epoch] = ReplayTable(self._limits.tags_per_key)
+            secret = self._rng.take(SECRET_BYTES)
+            self._tables[epoch] = ReplayTable(self._limits.tags_per_key, secret)
         return self._tables[epoch]
 
     def _tag(self, epoch: Epoch, tag: ReplayTag, now: float) -> int:
@@ -218,19 +228,30 @@ class MixCore:
         return effects
 
     def _leave(self, now: float) -> list[MixEffect]:
+        self._hold_own_loops(now)
         leaving: list[MixEffect] = []
         for content in self._held.release(now):
             leaving.append(content)
-            if isinstance(content, SendPacket):
-                self.counters.relayed += 1
-            else:
-                self.counters.delivered += 1
-        if self._consensus is not None:
-            epoch = self._schedule.current(now)
-            loops = self._loops.due(self._consensus, self._unless_silent(epoch), now)
-            leaving += [SendPacket(first, packet, "own_loop") for first, packet in loops]
+            match content:
+                case SendPacket():
+                    self.counters.relayed += content.kind == "relay"
+                case DeliverPayload():
+                    self.counters.delivered += 1
+                case _:
+                    assert_never(content)
         self._load.count(len(leaving), now)
         return shuffled(self._rng, leaving)
+
+    def _hold_own_loops(self, now: float) -> None:
+        """They go through the strategy like everything else, as if they had come over a link of
+        their own with no delay left."""
+        if self._consensus is None:
+            return
+        epoch = self._schedule.current(now)
+        for first, packet in self._loops.due(self._consensus, self._unless_silent(epoch), now):
+            content = SendPacket(first, packet, "own_loop")
+            evicted = self._held.hold(content, self._node, now, self._cost, batch=None)
+            self.counters.drops[Drop.OVERFLOW] += evicted
 
     def _unless_silent(self, epoch: Epoch) -> Epoch | None:
         return None if epoch in self.silent_epochs else epoch
@@ -245,13 +266,10 @@ class MixCore:
         return [EraseKeys(first)]
 
     def _forget_before(self, first: Epoch) -> None:
-        """A key's tags live no longer than the key."""
+        """A key's tags live no longer than the key. Those that wait to be logged still do: the
+        disk answers once the key is gone from it, and only then can nothing be replayed."""
         for epoch in [epoch for epoch in self._tables if epoch < first]:
-            del self._tables[epoch]
-            if epoch in self._unlogged:
-                # Nothing can be replayed to a key that is gone: these need no log any more.
-                batch, _ = self._unlogged.pop(epoch)
-                self._held.synced(batch)
+            self._tables.pop(epoch).close()
 
     def _tick_after(self, moment: float) -> float:
         """The first tick at or after `moment`: never early, and many packets leave together."""

@@ -31,7 +31,7 @@ from hushmill.runtime import (
     parse_configuration,
     read_secret,
 )
-from mixnode.limits import HELD_OVERHEAD_BYTES, MixLimits
+from mixnode.limits import HELD_OVERHEAD_BYTES, PACKETS_PER_SECOND, TAGS_PER_KEY, MixLimits
 from pki import (
     NETWORK_FILE,
     Genesis,
@@ -57,12 +57,14 @@ class NodeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """`listen` is the address of this machine to listen on. `budget_mib` covers packets and replay
     tags; `replay_tags` is how many tags each of two keys may have. `workers` is how many
     processes open packets: one a core, or a number; with 0 the node's one process does it.
+    `link_packets_per_second` is what each neighbour may send, a second's worth at once.
     `metrics_listen` is where Prometheus may ask, on this machine alone; "" is nowhere."""
 
     listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}\Z")]
     budget_mib: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
-    replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = 1_200_000
+    replay_tags: Annotated[int, msgspec.Meta(ge=1000, le=10**9)] = TAGS_PER_KEY
     workers: Literal["per_core"] | Annotated[int, msgspec.Meta(ge=0, le=WORKERS_LIMIT)] = "per_core"
+    link_packets_per_second: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = PACKETS_PER_SECOND
     metrics_listen: Annotated[
         str, msgspec.Meta(pattern=r"^(|127(\.[0-9]{1,3}){3}:[0-9]{1,5}|\[::1\]:[0-9]{1,5})\Z")
     ] = ""
@@ -122,6 +124,7 @@ def create_node_directory(
     client_port: int = 0,
     listen: str | None = None,
     workers: Workers = "per_core",
+    replay_tags: int = TAGS_PER_KEY,
 ) -> GenesisNode:
     """The node's entry for the genesis; its secrets and settings are now in `path`.
 
@@ -139,7 +142,7 @@ def create_node_directory(
             "layer.",
             ExitCode.CONFIGURATION,
         )
-    settings = _settings_text(listen or host, workers)
+    settings = _settings_text(listen or host, workers, replay_tags)
     make_private_folder(path)
     signing_key = SigningKey.generate()
     identity = LinkIdentity.load_or_create(path / LINK_KEY_FILE)
@@ -253,9 +256,9 @@ def _entry(genesis: Genesis, signing_key: SigningKey, identity: LinkIdentity) ->
     )
 
 
-def _settings_text(listen: str, workers: Workers) -> bytes:
+def _settings_text(listen: str, workers: Workers, replay_tags: int) -> bytes:
     """Raises UserError when `listen` is not an address."""
-    defaults = NodeSettings(listen=listen, workers=workers)
+    defaults = NodeSettings(listen=listen, workers=workers, replay_tags=replay_tags)
     text = (
         "# The address of this machine to listen on; the port stands in network.toml.\n"
         f'listen = "{defaults.listen}"\n'
@@ -264,6 +267,8 @@ def _settings_text(listen: str, workers: Workers) -> bytes:
         f"replay_tags = {defaults.replay_tags}\n"
         '# Processes that open packets: "per_core", or a number; 0 on a small shared machine.\n'
         f"workers = {json.dumps(workers)}\n"
+        "# What one neighbour may send; more is dropped before it costs anything.\n"
+        f"link_packets_per_second = {defaults.link_packets_per_second}\n"
         '# Where Prometheus may ask on this machine, "127.0.0.1:9100" say; "" is nowhere.\n'
         'metrics_listen = ""\n'
     ).encode()

@@ -7,7 +7,7 @@ touches files blocks, and an OSError from them is the end of the process.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -15,14 +15,17 @@ from hushmill.crypto import Kem, KemSecret
 from hushmill.errors import UsageError
 from hushmill.identifiers import Epoch, NodeNumber, ReplayTag
 from hushmill.packet import NodeKey
+from mixnode.durable_file import create_file, erase_file, sync_directory
 from mixnode.replay_log import (
     BINDING_BYTES,
     InvalidLogError,
     ReplayLog,
     create_log,
+    logged_tags,
     open_log,
-    sync_directory,
 )
+
+_EPOCH_DIGITS = 10
 
 
 class NodeKeys:
@@ -37,8 +40,10 @@ class NodeKeys:
         self._node = node
         self._keys: Mapping[Epoch, NodeKey] = {}
         self._logs: dict[Epoch, ReplayLog] = {}
-        directory.mkdir(mode=0o700, exist_ok=True)
-        self._restored: dict[Epoch, list[ReplayTag]] = {}
+        if not directory.exists():
+            directory.mkdir(mode=0o700)
+            sync_directory(directory.parent)
+        self._restored: list[Epoch] = []
         self.destroyed: list[Epoch] = []
         self._load()
 
@@ -46,12 +51,17 @@ class NodeKeys:
     def epochs(self) -> list[Epoch]:
         return sorted(self._keys)
 
-    def take_restored(self) -> dict[Epoch, list[ReplayTag]]:
-        """The tags of the keys that are there and were there before, by epoch; handed over once,
-        and kept by whoever took them."""
+    def take_restored(self) -> dict[Epoch, Iterator[ReplayTag]]:
+        """The tags of the keys that are there and were there before, by epoch, where there are any.
+        Handed over once, to be read through before anything is logged: they come from the files,
+        batch by batch."""
         with self._lock:
-            taken, self._restored = self._restored, {}
-        return {epoch: tags for epoch, tags in taken.items() if epoch in self._keys}
+            taken, self._restored = self._restored, []
+            return {
+                epoch: logged_tags(self._log_path(epoch), _binding(self._keys[epoch].secret))
+                for epoch in taken
+                if epoch in self._keys
+            }
 
     def by_low_byte(self, epochs: Iterable[Epoch]) -> dict[int, NodeKey]:
         """The keys of `epochs` that exist, by the byte that packets name them with."""
@@ -70,7 +80,7 @@ class NodeKeys:
                 if epoch not in self._keys:
                     self._make_one(epoch)
 
-    def log(self, epoch: Epoch, tags: tuple[ReplayTag, ...]) -> None:
+    def log(self, epoch: Epoch, tags: Sequence[ReplayTag]) -> None:
         """Returns when `tags` are on disk, or at once when the key is gone: nothing can be
         replayed to it."""
         with self._lock:
@@ -93,24 +103,33 @@ class NodeKeys:
 
     def _load(self) -> None:
         for path in self._directory.glob("*.new"):
-            _erase_file(path)
+            erase_file(path)
         keys: dict[Epoch, NodeKey] = {}
-        for path in sorted(self._directory.glob("[0-9]*.key")):
-            epoch = Epoch(int(path.stem))
+        for epoch in self._epochs_of_files(".key"):
             try:
-                secret = self._kem.load_secret(path.read_bytes())
-                log, tags = open_log(self._log_path(epoch), _binding(secret))
+                secret = self._kem.load_secret(self._key_path(epoch).read_bytes())
+                log = open_log(self._log_path(epoch), _binding(secret))
             except (InvalidLogError, UsageError):
                 self._destroy(epoch)
                 self.destroyed.append(epoch)
                 continue
             keys[epoch] = NodeKey(self._node, epoch, secret)
             self._logs[epoch] = log
-            self._restored[epoch] = tags
-        for path in self._directory.glob("[0-9]*.tags"):
-            if Epoch(int(path.stem)) not in keys:  # its key was never written, or is destroyed
-                path.unlink()
+            if not log.is_empty:
+                self._restored.append(epoch)
+        for epoch in self._epochs_of_files(".tags"):
+            if epoch not in keys:  # its key was never written, or is destroyed
+                os.unlink(self._log_path(epoch))
+        # A name that has come back after a power loss may not be on disk itself yet.
+        sync_directory(self._directory)
         self._keys = keys
+
+    def _epochs_of_files(self, suffix: str) -> list[Epoch]:
+        """By the names that this class gives; whatever else lies there is left alone."""
+        return sorted(
+            Epoch(int(path.stem))
+            for path in self._directory.glob(f"{'[0-9]' * _EPOCH_DIGITS}{suffix}")
+        )
 
     def _make_one(self, epoch: Epoch) -> None:
         """The log first: a key without one would be destroyed at the next start."""
@@ -124,7 +143,7 @@ class NodeKeys:
         log = self._logs.pop(epoch, None)
         if log is not None:
             log.close()
-        _erase_file(self._key_path(epoch))
+        erase_file(self._key_path(epoch))
         sync_directory(self._directory)
         self._log_path(epoch).unlink(missing_ok=True)
         sync_directory(self._directory)
@@ -133,30 +152,16 @@ class NodeKeys:
         """All or nothing: written beside its place, synced, and then renamed."""
         path = self._key_path(epoch)
         beside = path.with_suffix(".new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(secret.raw)
-            file.flush()
-            os.fsync(descriptor)
-        beside.rename(path)
+        os.close(create_file(beside, secret.raw))
+        os.rename(beside, path)
         sync_directory(self._directory)
 
     def _key_path(self, epoch: Epoch) -> Path:
-        return self._directory / f"{epoch:010d}.key"
+        return self._directory / f"{epoch:0{_EPOCH_DIGITS}d}.key"
 
     def _log_path(self, epoch: Epoch) -> Path:
-        return self._directory / f"{epoch:010d}.tags"
+        return self._directory / f"{epoch:0{_EPOCH_DIGITS}d}.tags"
 
 
 def _binding(secret: KemSecret) -> bytes:
     return secret.public.raw[:BINDING_BYTES]
-
-
-def _erase_file(path: Path) -> None:
-    """Overwritten, synced, unlinked. On a file system or disk that copies on write the old bytes
-    may outlive this: docs/threat-model.md says so."""
-    with path.open("r+b") as file:
-        file.write(bytes(path.stat().st_size))
-        file.flush()
-        os.fsync(file.fileno())
-    path.unlink()

@@ -1,8 +1,10 @@
 """A mix's own loops: packets that go round the network and come back to it.
 
-Spec: docs/spec/mixing.md (Own loops). They hide which packets are relayed, and they are how a mix
-notices that others drop.
+Spec: docs/spec/mixing.md (Own loops, The n-1 alarm). They hide which packets are relayed, and they
+are how a mix notices that others drop.
 """
+
+import math
 
 from hushmill.errors import UserError
 from hushmill.identifiers import Epoch, NodeNumber
@@ -11,11 +13,13 @@ from hushmill.parameters import Parameters
 from hushmill.randomness import Randomness
 from hushmill.traffic import PoissonProcess
 from mixnode.counters import Counters
+from mixnode.loop_alarm import LoopAlarm
 from pki import Consensus, loop_route
 
 _TOKEN_BYTES = 16
 _PATIENCE_SECONDS = 30.0  # beyond the longest delay that the route can have
 _OUTSTANDING_LIMIT = 4096
+SETTLING_SECONDS = 30.0  # after the first document: neighbours may not have it yet, and refuse us
 
 
 class OwnLoops:
@@ -35,13 +39,20 @@ class OwnLoops:
         self._rng = rng
         self._counters = counters
         self._ticks = PoissonProcess(parameters.mix_loop_rate, rng)
-        self._patience = parameters.hops * parameters.delay_cap_seconds + _PATIENCE_SECONDS
+        self._patience = (
+            parameters.layers * parameters.hold_limit_seconds
+            + parameters.delay_cap_seconds  # at the provider
+            + _PATIENCE_SECONDS
+        )
         self._outstanding: dict[bytes, float] = {}  # in the order of sending
+        self._judged_from = math.inf  # loops that were sent before say nothing about others
+        self.alarm = LoopAlarm(parameters)
 
     def start(self, now: float) -> None:
         """Begins, once: later calls change nothing."""
         if self._ticks.next_tick is None:
             self._ticks.start(now)
+            self._judged_from = now + SETTLING_SECONDS
 
     def stop(self) -> None:
         """No loop is sent any more; those on their way may still come back."""
@@ -56,8 +67,12 @@ class OwnLoops:
         """First hop and packet of every loop whose tick has come.
 
         With `epoch` None (the node is silent) ticks pass without a packet. After a long stall the
-        process begins anew: a burst of loops would show how long the stall was.
+        process begins anew: a burst of loops would show how long the stall was. What was on its way
+        then says nothing about others: it may have come back to a process that did not listen.
         """
+        tick = self._ticks.next_tick
+        if tick is not None and now - tick > self._parameters.delay_cap_seconds:
+            self._judged_from = max(self._judged_from, now)
         while self._outstanding and next(iter(self._outstanding.values())) < now - self._patience:
             self._forget_oldest()
         loops: list[tuple[NodeNumber, Packet]] = []
@@ -70,9 +85,11 @@ class OwnLoops:
 
     def is_own(self, payload: bytes) -> bool:
         """Whether `payload` is a loop of ours that had not come back yet; then it now has."""
-        if self._outstanding.pop(payload[:_TOKEN_BYTES], None) is None:
+        sent_at = self._outstanding.pop(payload[:_TOKEN_BYTES], None)
+        if sent_at is None:
             return False
         self._counters.loops_returned += 1
+        self._judge(sent_at, is_returned=True)
         return True
 
     def _loop(
@@ -95,5 +112,11 @@ class OwnLoops:
         return [(route.hops[0].node, packet)]
 
     def _forget_oldest(self) -> None:
-        del self._outstanding[next(iter(self._outstanding))]
+        sent_at = self._outstanding.pop(next(iter(self._outstanding)))
         self._counters.loops_lost += 1
+        self._judge(sent_at, is_returned=False)
+
+    def _judge(self, sent_at: float, *, is_returned: bool) -> None:
+        if sent_at >= self._judged_from:
+            self.alarm.learn(is_returned=is_returned)
+            self._counters.loop_alarms = self.alarm.raised_times

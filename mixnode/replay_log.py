@@ -10,10 +10,12 @@ left, and the tail is cut off.
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from hushmill.identifiers import REPLAY_TAG_BYTES, ReplayTag
+from mixnode.durable_file import create_file, sync_directory, write_all
 
 BINDING_BYTES = 16  # the first bytes of the public key whose tags these are
 _MAGIC = b"HMTAGS01"
@@ -22,7 +24,9 @@ _CHECKSUM = struct.Struct(">I")
 _HEAD = struct.Struct(">4sQI")  # mark, offset of this batch in the file, number of tags
 _FILE_HEAD_BYTES = len(_MAGIC) + BINDING_BYTES + _CHECKSUM.size
 _BATCH_HEAD_BYTES = _HEAD.size + _CHECKSUM.size
-_BATCH_LIMIT = 2**20
+_BATCH_LIMIT = 2**16  # 1 MiB: reading a log takes no more memory than this
+_BATCH_LIMIT_BYTES = _BATCH_HEAD_BYTES + _BATCH_LIMIT * REPLAY_TAG_BYTES + _CHECKSUM.size
+_READ_AHEAD_BYTES = 2**18
 
 
 class InvalidLogError(Exception):
@@ -36,11 +40,15 @@ class ReplayLog:
         self._descriptor = descriptor
         self._length = length
 
+    @property
+    def is_empty(self) -> bool:
+        return self._length == _FILE_HEAD_BYTES
+
     def append(self, tags: Sequence[ReplayTag]) -> None:
         """Returns when `tags` are on disk."""
         for start in range(0, len(tags), _BATCH_LIMIT):
             batch = _batch(self._length, tags[start : start + _BATCH_LIMIT])
-            _write_all(self._descriptor, batch)
+            write_all(self._descriptor, batch)
             os.fdatasync(self._descriptor)
             self._length += len(batch)
 
@@ -50,17 +58,14 @@ class ReplayLog:
 
 def create_log(path: Path, binding: bytes) -> ReplayLog:
     """An empty log, on disk with its directory entry. A file that was there is overwritten."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
     head = _file_head(binding)
-    _write_all(descriptor, head)
-    os.fsync(descriptor)
+    descriptor = create_file(path, head)
     sync_directory(path.parent)
     return ReplayLog(descriptor, len(head))
 
 
-def open_log(path: Path, binding: bytes) -> tuple[ReplayLog, list[ReplayTag]]:
-    """The log at `path` ready to append, and the tags in it.
+def open_log(path: Path, binding: bytes) -> ReplayLog:
+    """The log at `path`, read through and found valid, ready to append; all of it is on disk.
 
     Raises InvalidLogError; a torn tail is cut off and is no error.
     """
@@ -69,29 +74,37 @@ def open_log(path: Path, binding: bytes) -> tuple[ReplayLog, list[ReplayTag]]:
     except FileNotFoundError as error:
         raise InvalidLogError from error
     try:
-        tags, length = _read(path.read_bytes(), binding)
+        with open(descriptor, "rb", buffering=_READ_AHEAD_BYTES, closefd=False) as file:
+            length = _valid_length(file, binding)
         os.ftruncate(descriptor, length)
         os.fsync(descriptor)
         os.lseek(descriptor, length, os.SEEK_SET)
     except BaseException:
         os.close(descriptor)
         raise
-    return ReplayLog(descriptor, length), tags
+    return ReplayLog(descriptor, length)
+
+
+def logged_tags(path: Path, binding: bytes) -> Iterator[ReplayTag]:
+    """What the log at `path` holds, a batch at a time, so that no log is too long for the memory.
+
+    To be read after `open_log` and before anything is appended. Raises InvalidLogError when the
+    file is not what `open_log` found any more.
+    """
+    with path.open("rb", buffering=_READ_AHEAD_BYTES) as file:
+        if file.read(_FILE_HEAD_BYTES) != _file_head(binding):
+            raise InvalidLogError
+        while (body := _read_batch(file)) is not None:
+            for place in range(0, len(body), REPLAY_TAG_BYTES):
+                yield ReplayTag(body[place : place + REPLAY_TAG_BYTES])
+        if file.read(1):
+            raise InvalidLogError
 
 
 def log_bytes(tags: int, batches: int) -> int:
     """How long a log of `tags` in `batches` is."""
     heads = _FILE_HEAD_BYTES + batches * (_BATCH_HEAD_BYTES + _CHECKSUM.size)
     return heads + tags * REPLAY_TAG_BYTES
-
-
-def sync_directory(directory: Path) -> None:
-    """Returns when the directory's entries are on disk."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _file_head(binding: bytes) -> bytes:
@@ -106,59 +119,49 @@ def _batch(offset: int, tags: Sequence[ReplayTag]) -> bytes:
     return head + body + _CHECKSUM.pack(zlib.crc32(body))
 
 
-def _read(data: bytes, binding: bytes) -> tuple[list[ReplayTag], int]:
-    """The tags, and the length of the valid part."""
-    if data[:_FILE_HEAD_BYTES] != _file_head(binding):
+def _valid_length(file: BinaryIO, binding: bytes) -> int:
+    """How long the log is without its torn tail."""
+    if file.read(_FILE_HEAD_BYTES) != _file_head(binding):
         raise InvalidLogError
-    tags: list[ReplayTag] = []
-    offset = _FILE_HEAD_BYTES
-    while offset < len(data):
-        batch = _read_batch(data, offset)
-        if batch is None:
-            _require_torn(data, offset)
-            break
-        tags += batch
-        offset += _BATCH_HEAD_BYTES + len(batch) * REPLAY_TAG_BYTES + _CHECKSUM.size
-    return tags, offset
+    length = _FILE_HEAD_BYTES
+    while (body := _read_batch(file)) is not None:
+        length += _BATCH_HEAD_BYTES + len(body) + _CHECKSUM.size
+    _require_torn(file, length)
+    return length
 
 
-def _read_batch(data: bytes, offset: int) -> list[ReplayTag] | None:
-    """The batch at `offset`; None when it is damaged or cut short."""
-    count = _head_count(data, offset)
-    if count is None:
+def _read_batch(file: BinaryIO) -> bytes | None:
+    """The tags of the batch at the file's place, which moves on to the next one; None, and the
+    place stays, when the batch is damaged or cut short or the file ends."""
+    offset = file.tell()
+    count = _head_count(file.read(_BATCH_HEAD_BYTES), offset)
+    if count is not None:
+        body = file.read(count * REPLAY_TAG_BYTES)
+        if file.read(_CHECKSUM.size) == _CHECKSUM.pack(zlib.crc32(body)):
+            return body
+    file.seek(offset)
+    return None
+
+
+def _head_count(head: bytes, offset: int) -> int | None:
+    """The number of tags by the `head` of the batch at `offset`; None when it is not valid."""
+    if len(head) != _BATCH_HEAD_BYTES:
         return None
-    start = offset + _BATCH_HEAD_BYTES
-    end = start + count * REPLAY_TAG_BYTES
-    if data[end : end + _CHECKSUM.size] != _CHECKSUM.pack(zlib.crc32(data[start:end])):
+    if head[_HEAD.size :] != _CHECKSUM.pack(zlib.crc32(head[: _HEAD.size])):
         return None
-    return [
-        ReplayTag(data[place : place + REPLAY_TAG_BYTES])
-        for place in range(start, end, REPLAY_TAG_BYTES)
-    ]
-
-
-def _head_count(data: bytes, offset: int) -> int | None:
-    """The number of tags by the head at `offset`; None when no valid head stands there."""
-    head = data[offset : offset + _HEAD.size]
-    checksum = data[offset + _HEAD.size : offset + _BATCH_HEAD_BYTES]
-    if len(head) != _HEAD.size or checksum != _CHECKSUM.pack(zlib.crc32(head)):
-        return None
-    mark, place, count = _HEAD.unpack(head)
+    mark, place, count = _HEAD.unpack_from(head)
     if mark != _MARK or place != offset or not 0 < count <= _BATCH_LIMIT:
         return None
     return int(count)
 
 
-def _require_torn(data: bytes, damaged: int) -> None:
-    """Raises InvalidLogError when a batch was begun after the damaged one."""
-    place = data.find(_MARK, damaged + 1)
+def _require_torn(file: BinaryIO, damaged: int) -> None:
+    """Raises InvalidLogError when a batch was begun after the damaged one at `damaged`."""
+    rest = file.read(_BATCH_LIMIT_BYTES + 1)
+    if len(rest) > _BATCH_LIMIT_BYTES:
+        raise InvalidLogError
+    place = rest.find(_MARK, 1)
     while place >= 0:
-        if _head_count(data, place) is not None:
+        if _head_count(rest[place : place + _BATCH_HEAD_BYTES], damaged + place) is not None:
             raise InvalidLogError
-        place = data.find(_MARK, place + 1)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+        place = rest.find(_MARK, place + 1)

@@ -114,6 +114,7 @@ class NodeService:
             directory.number,
             directory.entry.role == "provider",
             directory.settings.worker_count(),
+            directory.settings.link_packets_per_second,
             directory.settings.intake_packets(self.packet_format.geometry.packet_bytes),
             self._keys,
             self._schedule,
@@ -134,6 +135,7 @@ class NodeService:
             on_document=extension.document_accepted,
         )
         self._status = StatusWriter(directory.path)
+        self._said_alarm = False
         self._metrics = SteppedMetrics(now()) if directory.settings.metrics_listen else None
         self._metrics_server: PageServer | None = None
         self._state: NodeState = "running"
@@ -185,6 +187,7 @@ class NodeService:
         self._links.follow(consensus)
         self.mix.silent_epochs = self._unknown_epochs(consensus)
         self._path.driver.receive(ConsensusChanged(consensus, epoch))
+        self._path.follow_neighbours({node.number for node in consensus.nodes})
         if is_first:
             self._extension.started(self)
             notify_ready()
@@ -256,9 +259,21 @@ class NodeService:
             epoch=self._served_epoch(),
             links_up=self._links.links_up,
             links_wanted=self._links.links_wanted,
+            alarm=self.mix.is_alarmed,
             counters=self.mix.counters.rounded(),
         )
         self._status.write(status)
+        self._log_alarm(status.alarm)
+
+    def _log_alarm(self, is_alarmed: bool) -> None:
+        """Once when it rises, and once when it falls."""
+        if is_alarmed == self._said_alarm:
+            return
+        self._said_alarm = is_alarmed
+        if is_alarmed:
+            _log.warning("n-1 alarm: too few own loops come back", extra={"state": "raised"})
+        else:
+            _log.warning("n-1 alarm: own loops come back again", extra={"state": "fallen"})
 
     # -- the end
 
@@ -275,7 +290,7 @@ class NodeService:
 
     def _is_drained(self) -> bool:
         """What the kernel has taken arrives also when this process is no more."""
-        return self._path.is_idle and self.mix.is_empty and not self._links.has_unsent
+        return self._path.is_idle and self.mix.is_spent and not self._links.has_unsent
 
     def _hurry(self) -> None:
         """Told to end twice, or something has gone wrong meanwhile: it ends at once."""

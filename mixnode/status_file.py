@@ -5,7 +5,7 @@ Spec: docs/spec/mixing.md (Counters). Read by `status` and by launchers.
 
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,20 +15,27 @@ from hushmill.runtime import now, write_status_file
 _log = logging.getLogger(__name__)
 STATUS_FILE = "status.json"
 STATUS_SECONDS = 3.0
+ALARM_WORDS = (
+    "ALARM: fewer of this mix's own loops come back than the network's loss allows. Somebody may\n"
+    "be dropping packets, to single out those that are left. The mix goes on as before. If its\n"
+    "line and its clock are well, tell the network's authorities."
+)
 STALE_SECONDS = 4 * STATUS_SECONDS
 NodeState = Literal["running", "draining", "ended"]
 
 
 class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`epoch` is the document's in force, None with none; counters are rounded down. With "ended"
-    it is the last one that a process wrote which ended as it was told."""
+    """`epoch` is the document's in force, None with none; `alarm` is the n-1 alarm; counters are
+    rounded down. With "ended" it is the last one that a process wrote which ended as it was told.
+    """
 
     state: NodeState
     role: str
-    written_at: int
+    written_at: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
     epoch: int | None
     links_up: int
     links_wanted: int
+    alarm: bool
     counters: dict[str, int]
 
     def record(self) -> dict[str, object]:
@@ -40,6 +47,7 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "epoch": self.epoch,
             "links_up": self.links_up,
             "links_wanted": self.links_wanted,
+            "alarm": self.alarm,
             "counters": self.counters,
         }
 
@@ -48,6 +56,8 @@ class NodeStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         epoch = "no document in force" if self.epoch is None else f"document of epoch {self.epoch}"
         state = "" if self.state == "running" else f" ({self.state})"
         lines = [f"{self.role}{state}: {epoch}, {self.links_up} of {self.links_wanted} links up"]
+        if self.alarm:
+            lines.append(ALARM_WORDS)
         lines += [f"  {name} {count}" for name, count in self.counters.items() if count]
         return "\n".join(lines)
 
@@ -93,7 +103,7 @@ def last_status(directory: Path) -> NodeStatus | None:
         return msgspec.json.decode((directory / STATUS_FILE).read_bytes(), type=NodeStatus)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(
             f"{directory / STATUS_FILE} is damaged. The node writes it anew while it runs.",
             ExitCode.DAEMON_DOWN,

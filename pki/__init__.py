@@ -16,9 +16,12 @@ from pki.anonymity import (
     packet_entropy_bits,
     path_compromise_probability,
     pool_mix_entropy_bits,
+    pool_packet_entropy_bits,
+    pool_sender_entropy_bits,
     sender_entropy_bits,
     single_mix_entropy_bits,
     single_mix_entropy_limit_bits,
+    timed_blending_probability,
     trilemma_bound,
 )
 from pki.consensus import (
@@ -57,8 +60,16 @@ from pki.load import (
     anonymity_of,
     anonymity_with,
     coarse_load,
+    hold_seconds,
     is_load_known,
     network_load,
+    pool_share,
+)
+from pki.loop_alarm import (
+    ALARM_ERROR,
+    expected_loops_to_notice,
+    false_alarm_probability,
+    fewest_allowed,
 )
 from pki.routes import choose_mixes, choose_provider, draw_delay, loop_route, route_to
 from pki.trust import DocumentKeeper
@@ -106,6 +117,7 @@ if TYPE_CHECKING:
     from pki.service import DirectoryClient
 
 __all__ = [
+    "ALARM_ERROR",
     "NETWORK_FILE",
     "AuthorityCore",
     "AuthorityEffect",
@@ -166,7 +178,11 @@ __all__ = [
     "epoch_at",
     "epoch_middle",
     "epoch_start",
+    "expected_loops_to_notice",
+    "false_alarm_probability",
+    "fewest_allowed",
     "fifo_guess_probability",
+    "hold_seconds",
     "install_network",
     "is_load_known",
     "last_served",
@@ -184,6 +200,9 @@ __all__ = [
     "packet_entropy_bits",
     "path_compromise_probability",
     "pool_mix_entropy_bits",
+    "pool_packet_entropy_bits",
+    "pool_sender_entropy_bits",
+    "pool_share",
     "read_genesis",
     "read_node_public",
     "read_public",
@@ -194,6 +213,7 @@ __all__ = [
     "sign_with_folder",
     "single_mix_entropy_bits",
     "single_mix_entropy_limit_bits",
+    "timed_blending_probability",
     "trilemma_bound",
     "verify_consensus",
     "with_signatures",

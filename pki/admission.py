@@ -9,9 +9,13 @@ from itertools import pairwise
 from typing import Protocol
 
 from hushmill.parameters import Parameters
+from pki.loop_alarm import fewest_allowed
 
 LAYERS_LIMIT = 8
 NODES_LIMIT = 800  # of whose longest descriptors a vote still fits a directory message
+POOL_LIMIT = 10_000  # packets; a fraction of the smallest budget
+POOL_INTERVAL_LEAST = 0.05  # seconds: ten ticks of a mix
+ALARM_WINDOW_LIMIT = 1000  # loops; over an hour of them at the default rate
 RATE_LIMIT = 1e6  # packets a second of one sender; far above any, so that sums stay finite
 
 
@@ -41,6 +45,7 @@ def check_parameters(parameters: Parameters) -> None:
     """Refuses constants with which the protocol's clocks or sizes cannot work."""
     positive = {
         "delay_mean_seconds": parameters.delay_mean_seconds,
+        "pool_interval_seconds": parameters.pool_interval_seconds,
         "payload_rate": parameters.payload_rate,
         "acknowledgement_active_seconds": parameters.acknowledgement_active_seconds,
         "acknowledgement_idle_seconds": parameters.acknowledgement_idle_seconds,
@@ -67,13 +72,49 @@ def check_parameters(parameters: Parameters) -> None:
         raise ValueError("parameters.epoch_seconds must be at least 2")
     if parameters.skew_seconds < 0:
         raise ValueError("parameters.skew_seconds must not be negative")
-    if parameters.alarm_window_loops < 1:
-        raise ValueError("parameters.alarm_window_loops must be at least 1")
+    _check_alarm(parameters)
+    _check_holding(parameters)
+
+
+def _check_alarm(parameters: Parameters) -> None:
+    """The window must be able to tell: with every loop lost the alarm has to rise."""
+    if not 0 <= parameters.loss_per_link < 1:
+        raise ValueError("parameters.loss_per_link must be 0 or more, and under 1")
+    window = parameters.alarm_window_loops
+    if not 1 <= window <= ALARM_WINDOW_LIMIT:
+        raise ValueError(f"parameters.alarm_window_loops must be 1 to {ALARM_WINDOW_LIMIT}")
+    if fewest_allowed(window, parameters.loop_return_probability) == 0:
+        raise ValueError(
+            f"parameters.alarm_window_loops: of {window} loops all may be lost by chance at this "
+            "loss_per_link; give a longer window"
+        )
+
+
+def _check_holding(parameters: Parameters) -> None:
+    """The old key's grace must cover what mixes may hold."""
+    if not 1 <= parameters.pool_packets <= POOL_LIMIT:
+        raise ValueError(f"parameters.pool_packets must be 1 to {POOL_LIMIT:,}")
+    if parameters.pool_interval_seconds < POOL_INTERVAL_LEAST:
+        raise ValueError(
+            f"parameters.pool_interval_seconds must be at least {POOL_INTERVAL_LEAST:g}"
+        )
+    if parameters.mixing == "timed_pool" and parameters.mix_loop_rate == 0:
+        raise ValueError(
+            "parameters.mix_loop_rate must be above zero in a timed pool: with nobody on, packets "
+            "would stay in it for ever"
+        )
     if parameters.key_grace_seconds >= parameters.epoch_seconds / 2:
         raise ValueError(
-            "parameters: the old key's grace (layers x delay cap + 2 x skew_seconds = "
-            f"{parameters.key_grace_seconds:g} s) must be under half of epoch_seconds"
+            f"parameters: the old key's grace (layers x {_limit_words(parameters)} + "
+            f"2 x skew_seconds = {parameters.key_grace_seconds:g} s) must be under half of "
+            "epoch_seconds"
         )
+
+
+def _limit_words(parameters: Parameters) -> str:
+    if parameters.mixing == "poisson":
+        return "delay cap"
+    return f"{parameters.pool_rounds:g} rounds of the pool"
 
 
 def check_authorities(authorities: Sequence[Numbered]) -> None:

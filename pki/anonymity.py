@@ -121,6 +121,32 @@ def pool_mix_entropy_bits(arrivals: int, kept: int) -> float:
     return (1 + share) * math.log2(arrivals + kept) - rest
 
 
+def pool_packet_entropy_bits(arrivals: float, kept: float) -> float:
+    """The same for a whole network of timed pools, to which `arrivals` of other people's packets
+    come a round in the mean, and in which `kept` of them stay.
+
+    The single pool's entropy at the whole numbers below both: what arrives is no constant number,
+    but the round of a given packet is larger than the mean one, and every further honest layer
+    moves probability by a doubly stochastic matrix. 0 with fewer than one arrival a round.
+    """
+    _not_negative(arrivals=arrivals, kept=kept)
+    return pool_mix_entropy_bits(int(arrivals), int(kept)) if arrivals >= 1 else 0.0
+
+
+def pool_sender_entropy_bits(clients: float, arrivals: float, kept: float) -> float:
+    """Doubt about *who* sent one packet there, in bits; 0 for one client.
+
+    As `sender_entropy_bits`, with c of a single pool of N arrivals and n kept: a packet that leaves
+    came k rounds ago with probability N/(N + n) (n/(N + n))^k, as one of N, so that two draws agree
+    with Σ N [(n/(N + n))^k / (N + n)]² = 1/(N + 2n).
+    """
+    _not_negative(clients=clients, arrivals=arrivals, kept=kept)
+    if clients <= 1 or arrivals < 1:
+        return 0.0
+    met = 1 / (int(arrivals) + 2 * int(kept))
+    return max(0.0, -math.log2(met + (1 - met) / clients))
+
+
 def path_compromise_probability(nodes: int, corrupt: int, layers: int) -> float:
     """Probability that all of `layers` distinct nodes, drawn from `nodes` (N) of which `corrupt`
     (B) are corrupt, are: Π (B − i) / (N − i). For routes without fixed layers."""
@@ -161,6 +187,23 @@ def blending_probability(
     _not_negative(loop_rate=loop_rate, other_rate=other_rate)
     met = (loop_rate + other_rate / thinning) * mean_delay_seconds
     return 1.0 if met <= 1 else 1 / met
+
+
+def timed_blending_probability(
+    interval_seconds: float, loop_rate: float, other_rate: float, thinning: float
+) -> float:
+    """The same at a mix that sends in rounds: (1 − e^−x) / x, x the packets expected in a round
+    beside the target.
+
+    A timed pool comes to that under an attacker who sends enough packets of its own, which it
+    knows again, to fill the pool: then target and loops leave in the round in which they came.
+    """
+    _positive(interval_seconds=interval_seconds)
+    if not thinning > 0:
+        raise UsageError("thinning must be above zero")
+    _not_negative(loop_rate=loop_rate, other_rate=other_rate)
+    met = (loop_rate + other_rate / thinning) * interval_seconds
+    return -math.expm1(-met) / met if met > 0 else 1.0
 
 
 def older_message_probability(initial: int, arrived: int, remaining: int) -> float:

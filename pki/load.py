@@ -12,7 +12,12 @@ from dataclasses import dataclass
 
 from hushmill.errors import UsageError
 from hushmill.parameters import Parameters
-from pki.anonymity import packet_entropy_bits, sender_entropy_bits
+from pki.anonymity import (
+    packet_entropy_bits,
+    pool_packet_entropy_bits,
+    pool_sender_entropy_bits,
+    sender_entropy_bits,
+)
 from pki.consensus import Consensus, NodeEntry
 
 
@@ -91,11 +96,40 @@ def anonymity_with(
     if clients < 0 or not widths:
         raise UsageError("a network has layers, and no fewer than no clients")
     rate, layers, width = parameters.client_rate, len(widths), max(widths)
-    mean = parameters.delay_mean_seconds
     loops = sum(widths) * parameters.mix_loop_rate
+    others = max(0, clients - 1) * rate
+    if parameters.mixing == "poisson":
+        mean = parameters.delay_mean_seconds
+        packet_bits = packet_entropy_bits(others, mean, layers, width)
+        sender_bits = sender_entropy_bits(clients, clients * rate, mean, layers, width)
+    else:
+        packet_bits = pool_packet_entropy_bits(*pool_share(others, clients, widths, parameters))
+        theirs = pool_share(clients * rate, clients, widths, parameters)
+        sender_bits = pool_sender_entropy_bits(clients, *theirs)
     return NetworkAnonymity(
         load_packets_per_second=int(clients * rate + loops) if load is None else load,
         clients_estimated=clients,
-        packet_bits=packet_entropy_bits(max(0, clients - 1) * rate, mean, layers, width),
-        sender_bits=sender_entropy_bits(clients, clients * rate, mean, layers, width),
+        packet_bits=packet_bits,
+        sender_bits=sender_bits,
     )
+
+
+def pool_share(
+    rate: float, clients: int, widths: Sequence[int], parameters: Parameters
+) -> tuple[float, float]:
+    """Of traffic of `rate` packets a second: how many come to one pool of the widest layer in a
+    round, and how many of those that it keeps are such. What is kept is a fair sample of what
+    comes, mixes' own loops among it; an observer is granted which packets are those."""
+    everything = clients * parameters.client_rate + sum(widths) * parameters.mix_loop_rate
+    share = rate / everything if everything > 0 else 0.0
+    arrivals = rate * parameters.pool_interval_seconds / max(widths)
+    return arrivals, parameters.pool_packets * share
+
+
+def hold_seconds(clients: int, widths: Sequence[int], parameters: Parameters) -> float:
+    """How long a mix of the widest layer holds a packet in the mean, with so many clients on."""
+    if parameters.mixing == "poisson":
+        return parameters.delay_mean_seconds
+    everything = clients * parameters.client_rate + sum(widths) * parameters.mix_loop_rate
+    arrivals = everything * parameters.pool_interval_seconds / max(widths)
+    return parameters.pool_interval_seconds * (0.5 + parameters.pool_packets / arrivals)

@@ -7,42 +7,19 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from hushmill.identifiers import AccountKey, Epoch
+from hushmill.token_bucket import TokenBucket
 from provider.limits import BUCKET_DEPTH, BUCKET_RATE_FACTOR, REDELIVERY_SECONDS
 from provider.mailboxes import Mailboxes
 from provider.store import Item
 
 
-class TokenBucket:
-    """Fills at 1.1 times the published rate, up to 128; one packet takes one token."""
-
-    __slots__ = ("_rate", "_then", "_tokens")
-
-    def __init__(self, client_rate: float, now: float) -> None:
-        self._rate = client_rate * BUCKET_RATE_FACTOR
-        self._tokens = float(BUCKET_DEPTH)
-        self._then = now
-
-    def take(self, now: float) -> bool:
-        """Whether there was a token; there is one less."""
-        earned = max(0.0, now - self._then) * self._rate
-        self._tokens = min(float(BUCKET_DEPTH), self._tokens + earned)
-        self._then = max(self._then, now)
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
-
-    def is_full(self, now: float) -> bool:
-        """Whether it is like a new one."""
-        return self._tokens + max(0.0, now - self._then) * self._rate >= BUCKET_DEPTH
-
-
 class TokenBuckets:
-    """What accounts without a session had left, so that a new session earns nothing. A bucket is
-    forgotten when it is full again: only accounts that sent a moment ago have one here."""
+    """What accounts without a session had left, so that a new session earns nothing. A bucket
+    fills at 1.1 times the published rate, up to 128, and is forgotten when it is full again: only
+    accounts that sent a moment ago have one here."""
 
     def __init__(self, client_rate: float) -> None:
-        self._client_rate = client_rate
+        self._rate = client_rate * BUCKET_RATE_FACTOR
         self._waiting: OrderedDict[AccountKey, TokenBucket] = OrderedDict()  # oldest first
 
     def __len__(self) -> int:
@@ -52,7 +29,7 @@ class TokenBuckets:
         """The account's own, or a new and full one."""
         while self._waiting and next(iter(self._waiting.values())).is_full(now):
             self._waiting.popitem(last=False)
-        return self._waiting.pop(key, None) or TokenBucket(self._client_rate, now)
+        return self._waiting.pop(key, None) or TokenBucket(self._rate, BUCKET_DEPTH, now)
 
     def put_back(self, key: AccountKey, bucket: TokenBucket, now: float) -> None:
         if not bucket.is_full(now):

@@ -18,13 +18,15 @@ SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """`old`, which stands once in `file`, becomes `new`; one of `tests` must then fail."""
+    """`old`, which stands once in `file`, becomes `new`; one of `tests` must then fail. One that
+    `takes_long` is planted by `make plant` and `make soak` alone."""
 
     name: str
     file: str
     old: str
     new: str
     tests: tuple[str, ...]
+    takes_long: bool = False
 
 
 BUGS: tuple[Bug, ...] = (
@@ -52,12 +54,44 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         name="packet-leaves-before-the-sync",
-        file="mixnode/held.py",
-        old="        self._unsynced.setdefault(batch, []).append(item)\n",
-        new="""        self._unsynced.setdefault(batch, []).append(item)
-        self.synced(batch)
-""",
+        file="mixnode/strategies.py",
+        old="        if batch is None:\n            self._free(None)\n",
+        new="        self._free(batch)\n",
         tests=("tests/mixnode/test_mix_core.py",),
+    ),
+    Bug(
+        name="replay-log-not-synced-at-a-power-loss",
+        file="mixnode/replay_log.py",
+        old="            os.fdatasync(self._descriptor)\n",
+        new="",
+        tests=("tests/mixnode/test_power_loss.py",),
+        takes_long=True,
+    ),
+    Bug(
+        name="tags-logged-after-the-packet-left",
+        file="mixnode/disk_work.py",
+        old="        self._waiting.append(job)\n",
+        new="""        self._waiting.append(job)
+        if isinstance(job, LogTags):
+            self._on_synced(job.batch)
+""",
+        tests=("tests/mixnode/test_power_loss.py",),
+    ),
+    Bug(
+        name="torn-tail-not-cut-off",
+        file="mixnode/replay_log.py",
+        old="        os.ftruncate(descriptor, length)\n",
+        new="",
+        tests=("tests/mixnode/test_power_loss.py",),
+        takes_long=True,
+    ),
+    Bug(
+        name="names-of-keys-not-synced",
+        file="mixnode/node_keys.py",
+        old="        os.rename(beside, path)\n        sync_directory(self._directory)\n",
+        new="        os.rename(beside, path)\n",
+        tests=("tests/mixnode/test_power_loss.py",),
+        takes_long=True,
     ),
     Bug(
         name="retry-encrypts-again",
@@ -86,11 +120,11 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         name="packets-of-other-mixes-wait-half",
         file="mixnode/mix_core.py",
-        old="                content, due = SendPacket(next_node, packet), now + delay_seconds\n",
+        old="                content, due = SendPacket(next_node, packet), came + delay_seconds\n",
         new="""                content = SendPacket(next_node, packet)
                 known = None if self._consensus is None else self._consensus.node(event.source)
                 is_of_mix = known is not None and known.role == "mix"
-                due = now + delay_seconds / (2 if is_of_mix else 1)
+                due = came + delay_seconds / (2 if is_of_mix else 1)
 """,
         tests=(
             "tests/lab/test_sources_agree.py::test_the_cores_agree_with_the_vectorised_simulator",

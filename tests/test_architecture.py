@@ -15,7 +15,16 @@ ARROWS = {
     "client": {"hushmill", "pki"},
     "experiments": {"hushmill", "pki", "mixnode", "provider", "client"},
 }
-FLAT = {"codec", "core", "drops", "errors", "identifiers", "parameters", "randomness"}
+FLAT = {
+    "codec",
+    "core",
+    "drops",
+    "errors",
+    "identifiers",
+    "parameters",
+    "randomness",
+    "token_bucket",
+}
 INSIDE = {
     "crypto": FLAT,
     "packet": FLAT | {"crypto"},

@@ -5,6 +5,12 @@ import pytest
 from tests.plant_bugs import BUGS, Bug, show
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+@pytest.mark.parametrize(
+    "bug",
+    [
+        pytest.param(bug, id=bug.name, marks=[pytest.mark.soak] if bug.takes_long else [])
+        for bug in BUGS
+    ],
+)
 def test_a_planted_bug_turns_the_tests_red(bug: Bug) -> None:
     assert "::test_" in show(bug)

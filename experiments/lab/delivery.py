@@ -15,13 +15,14 @@ _HALVINGS = 60
 _SHORT_SHARE = 1e-3  # of all waits together: a wait below it is taken at its mean
 
 
-def waits_of(parameters: Parameters) -> list[float]:
+def waits_of(parameters: Parameters, hold_seconds: float) -> list[float]:
     """Means in seconds of the independent exponential waits of one packet: for a payload slot, at
     each mix, and for the receiver's next frame, which fetches it. Links, unwrapping and the
-    providers' ticks (50 ms) are left out."""
+    providers' ticks (50 ms) are left out. The wait in a timed pool is not exponential but taken to
+    be."""
     return [
         1 / parameters.payload_rate,
-        *[parameters.delay_mean_seconds] * parameters.layers,
+        *[hold_seconds] * parameters.layers,
         1 / parameters.client_rate,
     ]
 

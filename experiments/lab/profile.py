@@ -22,9 +22,13 @@ from pki import (
     Genesis,
     anonymity_with,
     blending_probability,
+    hold_seconds,
     layer_compromise_probability,
     least_squares_error,
+    pool_packet_entropy_bits,
+    pool_share,
     single_mix_entropy_bits,
+    timed_blending_probability,
 )
 
 QUIET_BITS = 3.0  # as `status` has it
@@ -76,6 +80,15 @@ class _Case:
         return self.situation.figures.clients_estimated
 
     @property
+    def is_pool(self) -> bool:
+        return self.parameters.mixing == "timed_pool"
+
+    @property
+    def hold_seconds(self) -> float:
+        """At each mix in the mean."""
+        return hold_seconds(self.clients, self.situation.widths, self.parameters)
+
+    @property
     def quiet(self) -> str:
         """What the words end with where there is little traffic."""
         return QUIET if self.situation.figures.sender_bits < QUIET_BITS else ""
@@ -86,6 +99,7 @@ def profile_network(
 ) -> list[ProfileRow]:
     """The rows of both profiles, `default` (the genesis' own delays) and `strong` (a minute of
     mixing, were everybody to send so), against every adversary, `corrupt_mixes` in each layer.
+    With timed pools there is no `strong`: a sender's delay says nothing to them.
 
     Raises UserError(USAGE) for more corrupt mixes than a layer has.
     """
@@ -96,6 +110,8 @@ def profile_network(
             ExitCode.USAGE,
         )
     default = _Case("default", True, genesis.parameters, situation, corrupt_mixes)
+    if default.is_pool:
+        return list(_rows(default))
     longer = STRONG_MIXING_SECONDS / genesis.parameters.layers
     slow = msgspec.structs.replace(genesis.parameters, delay_mean_seconds=longer)
     figures = anonymity_with(
@@ -132,7 +148,7 @@ def _row(
 
 
 def _cost(case: _Case) -> Iterator[ProfileRow]:
-    waits = waits_of(case.parameters)
+    waits = waits_of(case.parameters, case.hold_seconds)
     mean, most = sum(waits), quantile_seconds(waits, 0.9)
     later = "" if case.available else " This profile is not built yet: nobody can send with it."
     yield _row(
@@ -179,8 +195,11 @@ def _corrupt_mixes(case: _Case) -> Iterator[ProfileRow]:
     widths, many = case.situation.widths, case.corrupt_mixes
     chance = math.prod(layer_compromise_probability(width, [many]) for width in widths)
     others = max(0, case.clients - 1) * case.parameters.client_rate
-    held = others * case.parameters.delay_mean_seconds / max(widths)
-    bits = min((1 - chance) * single_mix_entropy_bits(held), case.situation.figures.packet_bits)
+    if case.is_pool:
+        one = pool_packet_entropy_bits(*pool_share(others, case.clients, widths, case.parameters))
+    else:
+        one = single_mix_entropy_bits(others * case.hold_seconds / max(widths))
+    bits = min((1 - chance) * one, case.situation.figures.packet_bits)
     yield _row(
         *(case, Adversary.CORRUPT_MIXES, "route_corrupt", chance, "probability", Quality.EXACT),
         f"With {many} corrupt of each layer's mixes, one packet in {_one_in(chance)} meets only "
@@ -205,13 +224,15 @@ def _n_minus_1(case: _Case) -> Iterator[ProfileRow]:
             f"lets one in {THINNING:.0f} of others' packets pass",
         ),
     ):
-        chance = blending_probability(
-            parameters.delay_mean_seconds, parameters.mix_loop_rate, others, thinning
-        )
+        rates = (parameters.mix_loop_rate, others, thinning)
+        if case.is_pool:
+            chance = timed_blending_probability(parameters.pool_interval_seconds, *rates)
+        else:
+            chance = blending_probability(parameters.delay_mean_seconds, *rates)
         yield _row(
             *(case, Adversary.N_MINUS_1, name, chance, "probability", Quality.APPROXIMATE),
             f"Who {how} before a mix picks yours out of it with this probability. Loops of mixes "
-            "and clients then do not return; they are counted, but no alarm is built yet.",
+            "then do not return, and those mixes raise the alarm; clients have none yet.",
         )
 
 
@@ -261,7 +282,7 @@ def _days_to_disclosure(case: _Case) -> float:
     if case.clients < 2:
         return 0.0
     parameters, rate = case.parameters, case.parameters.client_rate
-    round_seconds = parameters.layers * parameters.delay_mean_seconds
+    round_seconds = parameters.layers * case.hold_seconds
     batch = max(1.0, case.clients * rate * round_seconds)
     written = min(1.0, MESSAGES_A_DAY / DAY_SECONDS / rate)
     noise = written / case.clients

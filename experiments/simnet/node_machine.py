@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from experiments.simnet.world import World
 
 SYNC_SECONDS = 0.001
+TAGS_PER_KEY = 200_000  # many nodes share this machine's memory
 
 
 class NodeMachine:
@@ -146,8 +147,8 @@ class NodeMachine:
             self._world.genesis.parameters,
             self._world.packet_format,
             self._rng,
-            MixLimits(),
-            known_tags=self._tags,
+            MixLimits(tags_per_key=TAGS_PER_KEY),
+            known_tags={epoch: tags for epoch, tags in self._tags.items() if tags},
         )
         self._runner = self._world.run(self._with_mailboxes(self.core), self._perform, self.crash)
         self._world.observe(Row(now, self.number, True, self.number, Kind.START))

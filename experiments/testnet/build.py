@@ -26,7 +26,7 @@ from experiments.testnet.plan import (
 from hushmill.errors import ExitCode, UserError
 from hushmill.link import LinkClass, frame_bytes
 from hushmill.packet import packet_format
-from hushmill.parameters import SuiteName, local_parameters
+from hushmill.parameters import MixingName, SuiteName, local_parameters
 from mixnode import create_node_directory
 from mixnode import install_network as install_at_node
 from pki import (
@@ -43,6 +43,7 @@ from pki import (
 
 PLAN_FILE = "plan.json"
 FOLDER_MODE = 0o700
+REPLAY_TAGS = 200_000  # an epoch is a minute, and many nodes share this machine's memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,13 @@ class LocalNetwork:
     fleet: Fleet
 
     @classmethod
-    def build(cls, folder: Path, topology: Topology, suite: SuiteName) -> "LocalNetwork":
+    def build(
+        cls,
+        folder: Path,
+        topology: Topology,
+        suite: SuiteName,
+        mixing: MixingName = "poisson",
+    ) -> "LocalNetwork":
         """Makes folders, keys and a genesis that all authorities have signed.
 
         Raises UserError(CONFIGURATION) for a folder that holds something else.
@@ -83,10 +90,12 @@ class LocalNetwork:
                 port=node.port,
                 client_port=node.client_port,
                 workers=0,  # many nodes share this machine
+                replay_tags=REPLAY_TAGS,
             )
             for node in plan.nodes
         ]
-        genesis = assemble_genesis("testnet", local_parameters(suite, LAYERS), publics, nodes)
+        parameters = local_parameters(suite, LAYERS, mixing)
+        genesis = assemble_genesis("testnet", parameters, publics, nodes)
         signatures = [
             sign_with_folder(folder / authority.name, genesis) for authority in plan.authorities
         ]
@@ -126,6 +135,10 @@ class LocalNetwork:
     @property
     def suite(self) -> SuiteName:
         return self._genesis().parameters.suite
+
+    @property
+    def mixing(self) -> MixingName:
+        return self._genesis().parameters.mixing
 
     def require_stopped(self) -> None:
         """Raises UserError(LOCKED) while any of its processes runs."""

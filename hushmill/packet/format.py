@@ -3,9 +3,10 @@
 The way of one packet through `unwrap`, in order (spec: docs/spec/packet.md, Unwrapping):
 1. version, and the key that the key-epoch byte names; never a second try with another key
 2. decapsulate, and derive the hop's keys and the replay tag from the shared secret
-3. check the MAC over all of the header; only from here on are its bytes the sender's
-4. take one layer off the routing part and off the payload
-5. the command says what to do; a forward block holds the next header in its final order
+3. compare the MAC over all of the header
+4. take one layer off the routing part and off the payload, and refuse a packet whose MAC was wrong
+5. its bytes are the sender's from here on: the command says what to do; a forward block holds the
+   next header in its final order
 """
 
 from collections.abc import Mapping
@@ -68,11 +69,11 @@ class PacketFormat:
 
         mac = raw[self._ciphertext_end : self._mac_end]
         routing = raw[self._mac_end : geometry.header_bytes]
-        if not equal(mac, header_mac(hop.mac, raw[: self._ciphertext_end], routing)):
-            raise PeerError(Drop.PACKET)
-
+        is_whole = equal(mac, header_mac(hop.mac, raw[: self._ciphertext_end], routing))
         opened = stream_xor(hop.stream, routing + self._zero_block)
         payload = lioness_decrypt(hop.payload, raw[geometry.header_bytes :])
+        if not is_whole:  # only now, so that a bad MAC takes as long as anything else
+            raise PeerError(Drop.PACKET)
         return Unwrapped(hop.tag, key.epoch, _instruction(raw[:PREFIX_BYTES], opened, payload))
 
 

@@ -1,10 +1,15 @@
 """Which connections cost what, before they are links. Pure."""
 
+from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
+
+from hushmill.token_bucket import TokenBucket
 
 ADMITTED_IN_ONE_TURN = 8
 TAKEN_IN_ONE_TURN = 64
 IPV6_SITE_BITS = 64  # one subscriber has at least as many addresses as that leaves
+HANDSHAKES_PER_ADDRESS_SECOND = 16.0
+HANDSHAKES_PER_ADDRESS_AT_ONCE = 128
 
 
 class AcceptTurn:
@@ -31,6 +36,37 @@ class AcceptTurn:
         self._taken += taken
         self._admitted += admitted
         return not is_queue_empty and self.room > 0
+
+
+class AddressRates:
+    """How many handshakes an address may begin: each costs a millisecond whether or not its peer is
+    welcome, so who begins one after another would have all the turns that there are.
+
+    An address is forgotten when it is like a new one, so only those that came within the last
+    seconds are known here, and `AcceptTurn` bounds how many those are.
+    """
+
+    __slots__ = ("_at_once", "_buckets", "_rate")
+
+    def __init__(
+        self,
+        rate: float = HANDSHAKES_PER_ADDRESS_SECOND,
+        at_once: int = HANDSHAKES_PER_ADDRESS_AT_ONCE,
+    ) -> None:
+        self._rate = rate
+        self._at_once = at_once
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()  # the longest idle first
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def admit(self, address: str, now: float) -> bool:
+        """Whether `address` may begin one more at `now` (seconds)."""
+        while self._buckets and next(iter(self._buckets.values())).is_full(now):
+            self._buckets.popitem(last=False)
+        bucket = self._buckets.pop(address, None) or TokenBucket(self._rate, self._at_once, now)
+        self._buckets[address] = bucket
+        return bucket.take(now)
 
 
 def counted_address(host: str) -> str:

@@ -31,7 +31,7 @@ def parse_configuration(text: bytes, kind: type[Settings], name: str) -> Setting
     """The settings in TOML `text`; `name` stands for the file in errors."""
     try:
         table = tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own, UTF-8's, and endless integers'
         raise _refused(name, f"is not TOML: {error}") from error
     try:
         return msgspec.convert(table, kind)

@@ -21,7 +21,8 @@ from hushmill.drops import Drop
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import KeyHash
 from hushmill.link import LinkClass
-from hushmill.runtime.accepting import AcceptTurn, counted_address
+from hushmill.runtime.accepting import AcceptTurn, AddressRates, counted_address
+from hushmill.runtime.clock import now
 from hushmill.runtime.descriptors import descriptor_budget
 from hushmill.runtime.frame_link import FrameLink, LinkHandlers, LinkLimits, accepting_limits
 from hushmill.runtime.link_identity import LinkIdentity
@@ -126,6 +127,7 @@ class Listener:
         self._limits = limits
         self._addresses: Counter[str] = Counter()
         self._addresses_of: dict[FrameLink, str] = {}
+        self._address_rates = AddressRates()
         self._unproven: dict[FrameLink, None] = {}  # in order of arrival
         self._by_peer: dict[KeyHash, FrameLink] = {}
         self._port: Port | None = None
@@ -167,8 +169,12 @@ class Listener:
     def admits(self, host: str) -> bool:
         """Whether one more connection from `host` is taken; room is made among the unproven."""
         proven = len(self._addresses_of) - len(self._unproven)
-        here = self._addresses[counted_address(host)]
-        if here >= self._limits.per_address or proven >= self._limits.proven:
+        address = counted_address(host)
+        if (
+            self._addresses[address] >= self._limits.per_address
+            or proven >= self._limits.proven
+            or not self._address_rates.admit(address, now())
+        ):
             self._handlers.on_drop(Drop.BUSY, 1)
             return False
         if len(self._unproven) >= self._limits.unproven:

@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgspec
 import pytest
 
 from client import PacerStarted, Text
@@ -124,7 +125,9 @@ def test_watching_again_does_not_move_the_tick() -> None:
     assert clock.next_tick == before
 
 
-@pytest.mark.parametrize("parameters", [DEFAULTS, local_parameters()])
+@pytest.mark.parametrize(
+    "parameters", [DEFAULTS, local_parameters(), local_parameters(mixing="timed_pool")]
+)
 def test_retries_begin_at_thirty_seconds_or_later_and_last_two_weeks(
     parameters: Parameters,
 ) -> None:
@@ -140,6 +143,13 @@ def test_first_retry_is_three_round_trips_by_default() -> None:
     slots = 1 / DEFAULTS.payload_rate + 1 / DEFAULTS.client_rate
     way = slots + 3 * DEFAULTS.delay_mean_seconds
     assert first_retry_seconds(DEFAULTS) == pytest.approx(3 * (2 * way + 10))
+
+
+def test_pools_delay_the_first_retry_by_what_they_hold_in_a_quiet_network() -> None:
+    """Rounds of 2 s, 10 kept, 1.2 loops of mixes a round: 17.67 s a mix."""
+    pooling = msgspec.structs.replace(DEFAULTS, mixing="timed_pool")
+    way = 1 + 1 / 1.4 + 3 * 2 * (0.5 + 10 / 1.2)
+    assert first_retry_seconds(pooling) == pytest.approx(3 * (2 * way + 10))
 
 
 def test_acknowledgements_flow_between_idle_friends() -> None:

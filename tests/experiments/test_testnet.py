@@ -6,7 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from experiments import commands
 from experiments.testnet.build import LocalNetwork
 from experiments.testnet.fleet import Fleet, Member, start_ticks
 from experiments.testnet.plan import FreePorts, plan_network
@@ -42,6 +44,14 @@ def test_opens_what_it_built_and_builds_over_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError) as missing:
         LocalNetwork.open(tmp_path)
     assert missing.value.exit_code is ExitCode.NOT_FOUND
+
+
+def test_a_network_of_timed_pools_says_so_and_is_not_taken_for_another(tmp_path: Path) -> None:
+    built = LocalNetwork.build(tmp_path / "net", "cascade", "x25519", "timed_pool")
+    assert LocalNetwork.open(built.folder).mixing == "timed_pool"
+    refused = CliRunner().invoke(commands.testnet, ["up", str(built.folder), "--mixing", "poisson"])
+    assert isinstance(refused.exception, UserError) or refused.exit_code == ExitCode.USAGE
+    assert "timed-pool mixing" in refused.output + str(refused.exception)
 
 
 def test_a_cascade_has_one_mix_a_layer_and_stratified_two() -> None:

@@ -4,16 +4,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from experiments.lab.metrics.loop_alarm import (
-    ERROR,
-    alarms,
+from experiments.lab.metrics.loop_alarm import alarms, watched
+from experiments.lab.studies.loop_alarm import EXPERIMENT, Aim, LoopAlarmParameters
+from hushmill.errors import UserError
+from pki import (
+    ALARM_ERROR,
     expected_loops_to_notice,
     false_alarm_probability,
     fewest_allowed,
-    watched,
 )
-from experiments.lab.studies.loop_alarm import EXPERIMENT, Aim, LoopAlarmParameters
-from hushmill.errors import UserError
 
 SEED = np.random.SeedSequence(1)
 
@@ -34,8 +33,8 @@ def run(**values: object) -> dict[str, float]:
 @pytest.mark.parametrize("window", [10, 20, 50])
 def test_the_bound_is_the_last_within_the_error(window: int, comes_back: float) -> None:
     fewest = fewest_allowed(window, comes_back)
-    assert false_alarm_probability(window, fewest, comes_back) <= ERROR
-    assert false_alarm_probability(window, fewest + 1, comes_back) > ERROR
+    assert false_alarm_probability(window, fewest, comes_back) <= ALARM_ERROR
+    assert false_alarm_probability(window, fewest + 1, comes_back) > ALARM_ERROR
 
 
 def test_the_bound_of_the_default_window() -> None:

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -18,7 +19,13 @@ from experiments.lab.situation import measured_in, supposed_clients, supposed_lo
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import Epoch
 from hushmill.parameters import Parameters
-from pki import anonymity_of, packet_entropy_bits, sender_entropy_bits, write_genesis
+from pki import (
+    anonymity_of,
+    packet_entropy_bits,
+    pool_mix_entropy_bits,
+    sender_entropy_bits,
+    write_genesis,
+)
 from pki.store import AuthorityStore
 from tests.pki.documents import body_of, chain, signed
 from tests.pki.network import FIRST, small_network
@@ -118,6 +125,25 @@ def test_strong_takes_a_minute_hides_more_and_is_not_there_yet() -> None:
     assert {row.available for row in rows.values() if row.profile == "default"} == {True}
 
 
+def test_timed_pools_have_one_profile_with_their_own_forms() -> None:
+    pooling = msgspec.structs.replace(GENESIS.parameters, mixing="timed_pool")
+    genesis = replace(GENESIS, parameters=pooling)
+    rows = profile_network(genesis, supposed_clients(genesis, 100))
+    assert {row.profile for row in rows} == {"default"}
+    found = {(row.adversary, row.figure): row.value for row in rows}
+    # 140 + 1.8 packets a second over three mixes, rounds of 2 s, 10 kept.
+    wait = 2 * (0.5 + 10 / (141.8 * 2 / 3))
+    mean = 1 + 3 * wait + 1 / 1.4
+    assert found[Adversary.NOBODY, "delivery_mean"] == pytest.approx(mean)
+    assert found[Adversary.GLOBAL_PASSIVE, "packet_bits"] == pool_mix_entropy_bits(92, 9)
+    met = 0.2 * 2
+    picked = found[Adversary.N_MINUS_1, "picked_out_all_held_back"]
+    assert picked == pytest.approx((1 - math.exp(-met)) / met)
+    assert found[Adversary.CORRUPT_MIXES, "packet_bits"] == pytest.approx(
+        26 / 27 * pool_mix_entropy_bits(92, 9)
+    )
+
+
 def test_the_long_term_model_by_hand_does_not_gain_by_more_people() -> None:
     """For many people: 16 (contacts)² over the share of packets that are no cover, in rounds of
     the time that mixing takes."""
@@ -141,7 +167,7 @@ def test_delivery_time_is_the_law_of_the_sum() -> None:
     within = 1 - math.exp(-2) * (1 + 2 + 2)
     assert share_within([1.0, 1.0, 1.0], 2.0) == pytest.approx(within, abs=1e-9)
     assert quantile_seconds([1.0], 0.9) == pytest.approx(math.log(10))
-    waits = waits_of(Parameters(delay_mean_seconds=2.0, payload_rate=0.3))
+    waits = waits_of(Parameters(payload_rate=0.3), hold_seconds=2.0)
     rng = np.random.default_rng(np.random.SeedSequence(4))
     drawn = sum(rng.exponential(wait, 200_000) for wait in waits)
     assert quantile_seconds(waits, 0.9) == pytest.approx(float(np.quantile(drawn, 0.9)), rel=0.01)

@@ -33,7 +33,7 @@ def test_what_is_due_by_then_leaves_and_the_rest_is_counted(network: Network) ->
     assert core.counters.drops[Drop.SHUTDOWN] == 3
     sent = [at for at, effect in run(core, START + 200) if isinstance(effect, SendPacket)]
     assert [round(at - START, 1) for at in sent] == [0.0, 30.0, 30.0]
-    assert core.is_empty
+    assert core.is_spent
 
 
 def test_what_is_left_at_the_end_is_counted(network: Network) -> None:
@@ -47,7 +47,7 @@ def test_what_is_left_at_the_end_is_counted(network: Network) -> None:
     assert [type(effect) for effect in core.advance(deadline)] == [LogTags]
     core.receive(Drain(-math.inf), UNTIL)
     assert core.counters.drops[Drop.SHUTDOWN] == 7
-    assert core.is_empty
+    assert core.is_spent
     core.receive(TagsSynced(1), UNTIL)
     assert core.advance(UNTIL + 1) == []
 

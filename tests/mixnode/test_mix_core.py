@@ -7,7 +7,7 @@ import pytest
 from experiments.simnet.seeded import SeededRandomness
 from hushmill.drops import Drop
 from hushmill.errors import UsageError
-from hushmill.identifiers import Epoch, NodeNumber
+from hushmill.identifiers import Epoch, NodeNumber, ReplayTag
 from hushmill.packet import Deliver, Forward, Unwrapped
 from mixnode import (
     Arrived,
@@ -20,7 +20,8 @@ from mixnode import (
     SendPacket,
     TagsSynced,
 )
-from mixnode.limits import HELD_OVERHEAD_BYTES, TAG_BYTES
+from mixnode.limits import HELD_OVERHEAD_BYTES
+from mixnode.replay import table_bytes
 from pki import draw_delay
 from tests.mixnode.network import EPOCH, LAYERS, PARAMETERS, PROVIDERS, START, Network, run
 
@@ -191,7 +192,7 @@ def test_a_mix_delivers_nothing_but_its_own_loops(network: Network) -> None:
 
 def test_memory_stays_under_the_budget_and_a_flood_costs_its_own_link(network: Network) -> None:
     cost = network.format.geometry.packet_bytes + HELD_OVERHEAD_BYTES
-    limits = MixLimits(budget_bytes=2 * 300 * TAG_BYTES + 20 * cost, tags_per_key=300)
+    limits = MixLimits(budget_bytes=2 * table_bytes(300) + 20 * cost, tags_per_key=300)
     core = network.core(MIX, limits=limits)
     flood, honest = PROVIDERS
     sent = []
@@ -217,9 +218,9 @@ def test_the_replay_table_refuses_one_past_its_limit(network: Network) -> None:
 
 
 def test_limits_must_leave_room_beside_the_tags() -> None:
-    MixLimits(budget_bytes=2 * 10 * TAG_BYTES + 1, tags_per_key=10)
+    MixLimits(budget_bytes=2 * table_bytes(10) + 1, tags_per_key=10)
     with pytest.raises(UsageError):
-        MixLimits(budget_bytes=2 * 10 * TAG_BYTES, tags_per_key=10)
+        MixLimits(budget_bytes=2 * table_bytes(10), tags_per_key=10)
 
 
 def test_keys_open_and_close_around_the_boundary(network: Network) -> None:
@@ -251,21 +252,58 @@ def test_keys_are_erased_when_their_grace_has_passed_and_never_come_back(network
 
 def test_tags_live_no_longer_than_their_key(network: Network) -> None:
     tags = [network.arrived(MIX, 0.1, ENTRY).unwrapped.tag for _ in range(3)]
-    core = network.core(MIX, known_tags={Epoch(EPOCH - 5): tags[:2], EPOCH: tags[2:]})
+    limits = MixLimits(tags_per_key=100)
+    known = {Epoch(EPOCH - 5): tags[:2], EPOCH: tags[2:]}
+    core = network.core(MIX, limits=limits, known_tags=known)
     core.receive(network.arrived(MIX, 0.1, ENTRY), START)
     run(core, START + 60)
-    assert core.bytes_used == 2 * TAG_BYTES
+    assert core.bytes_used == table_bytes(100)
     run(core, START + 4000)
     assert core.bytes_used == 0
 
 
-def test_a_packet_whose_key_is_erased_before_its_sync_still_leaves(network: Network) -> None:
+def test_a_packet_whose_key_is_erased_before_its_sync_leaves_once_the_key_is_gone(
+    network: Network,
+) -> None:
+    """Its tag is asked to be logged after the key is asked to be erased: the disk, which answers
+    in that order, says "synced" when there is no key left to replay it to."""
     core = network.core(MIX)
     at = (EPOCH + 1) * 3600.0 + PARAMETERS.key_grace_seconds - 0.001
     core.receive(network.arrived(MIX, 0.5, ENTRY), at)
-    effects = [type(effect) for _, effect in run(core, at + 2)]
-    assert SendPacket in effects
-    assert EraseKeys in effects
+    asked = core.advance(at + TICK)
+    assert [type(effect) for effect in asked] == [EraseKeys, LogTags]
+    assert core.advance(at + 2) == []
+    core.receive(TagsSynced(1), at + 2)
+    assert [type(effect) for effect in core.advance(at + 2 + TICK)] == [SendPacket]
+
+
+def test_a_replay_is_refused_on_both_sides_of_a_boundary(network: Network) -> None:
+    """Under the old key and under the new one, before the boundary, after it, after the erasure,
+    and by a node that has started again on either side."""
+    boundary = (EPOCH + 1) * 3600.0
+    following = Epoch(EPOCH + 1)
+    old, new = network.arrived(MIX, 0.1, ENTRY), network.arrived(MIX, 0.1, ENTRY, following)
+    core = network.core(MIX)
+    known: dict[Epoch, list[ReplayTag]] = {}
+    sent = 0
+    for at in (boundary - 100, boundary - 0.01, boundary + 0.01, boundary + 100):
+        restarted = network.core(MIX, known_tags=known)
+        for packet in (old, new):
+            core.receive(packet, at)
+            if known:
+                restarted.receive(packet, at)
+        assert _drops(restarted) == ({Drop.REPLAY: 2} if known else {})
+        for _, effect in run(core, at + 1):
+            sent += isinstance(effect, SendPacket)
+            if isinstance(effect, LogTags):
+                known.setdefault(effect.epoch, []).extend(effect.tags)
+    assert sent == 2
+    assert {epoch: len(tags) for epoch, tags in known.items()} == {EPOCH: 1, following: 1}
+    assert _drops(core) == {Drop.REPLAY: 6}
+    run(core, boundary + 1000)
+    core.receive(old, boundary + 1000)
+    core.receive(new, boundary + 1000)
+    assert _drops(core) == {Drop.REPLAY: 7, Drop.KEY_EPOCH: 1}
 
 
 def test_tags_are_held_per_key(network: Network) -> None:

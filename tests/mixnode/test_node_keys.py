@@ -18,6 +18,10 @@ def _load(directory: Path) -> NodeKeys:
     return NodeKeys(directory, X25519_KEM, NODE)
 
 
+def _restored(keys: NodeKeys) -> dict[Epoch, list[ReplayTag]]:
+    return {epoch: list(tags) for epoch, tags in keys.take_restored().items()}
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """Keys of three epochs; the first has seen two batches of tags."""
@@ -36,7 +40,7 @@ def test_a_restart_keeps_every_key_and_every_tag(directory: Path) -> None:
     after = _load(directory)
     after.make([FIRST, SECOND, THIRD])
     assert after.public_keys([FIRST, SECOND, THIRD]) == publics
-    assert after.take_restored() == {FIRST: list(TAGS), SECOND: [], THIRD: []}
+    assert _restored(after) == {FIRST: list(TAGS)}
     assert after.destroyed == []
     after.close()
 
@@ -45,9 +49,12 @@ def test_tags_are_handed_over_once_and_without_those_of_keys_that_are_gone(
     directory: Path,
 ) -> None:
     keys = _load(directory)
+    keys.log(SECOND, TAGS[:1])
+    keys.close()
+    keys = _load(directory)
     keys.erase_before(SECOND)
-    assert keys.take_restored() == {SECOND: [], THIRD: []}
-    assert keys.take_restored() == {}
+    assert _restored(keys) == {SECOND: [TAGS[0]]}
+    assert _restored(keys) == {}
     keys.close()
 
 
@@ -100,7 +107,7 @@ def test_a_torn_tail_costs_no_key(directory: Path) -> None:
     log.write_bytes(log.read_bytes()[:-7])
     keys = _load(directory)
     assert keys.destroyed == []
-    assert keys.take_restored()[FIRST] == list(TAGS[:3])
+    assert _restored(keys)[FIRST] == list(TAGS[:3])
     keys.close()
 
 
@@ -137,4 +144,14 @@ def test_a_crash_between_log_and_key_leaves_neither(directory: Path) -> None:
     keys = _load(directory)
     assert keys.epochs == [FIRST, SECOND]
     assert sorted({path.stem for path in directory.iterdir()}) == ["0000000255", "0000000256"]
+    keys.close()
+
+
+def test_files_that_it_did_not_name_are_left_alone(directory: Path) -> None:
+    strange = [directory / name for name in ("1.key", "0000000255 (copy).key", "12345678901.tags")]
+    for path in strange:
+        path.write_bytes(b"mine")
+    keys = _load(directory)
+    assert keys.epochs == [FIRST, SECOND, THIRD]
+    assert {path.read_bytes() for path in strange} == {b"mine"}
     keys.close()

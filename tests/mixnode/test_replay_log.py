@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from hushmill.identifiers import ReplayTag
-from mixnode.replay_log import InvalidLogError, create_log, open_log
+from mixnode.replay_log import InvalidLogError, create_log, logged_tags, open_log
 
 BINDING = bytes(range(16))
+BATCH_LIMIT = 2**16
 
 
 def _tags(first: int, count: int) -> list[ReplayTag]:
@@ -27,14 +28,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def _read(path: Path) -> list[ReplayTag]:
-    log, tags = open_log(path, BINDING)
-    log.close()
-    return tags
+    """What a start finds."""
+    open_log(path, BINDING).close()
+    return list(logged_tags(path, BINDING))
 
 
 def test_gives_back_every_batch_and_goes_on(path: Path) -> None:
-    log, tags = open_log(path, BINDING)
-    assert tags == _tags(0, 16)
+    log = open_log(path, BINDING)
+    assert list(logged_tags(path, BINDING)) == _tags(0, 16)
     log.append(_tags(16, 3))
     log.close()
     assert _read(path) == _tags(0, 19)
@@ -47,8 +48,9 @@ def test_every_cut_leaves_whole_batches_and_a_log_that_goes_on(path: Path) -> No
     for cut in range(28, len(whole) + 1):
         path.write_bytes(whole[:cut])
         expected = [0, 10, 15, 16][max(n for n, end in enumerate(ends) if end <= cut)]
-        log, tags = open_log(path, BINDING)
-        assert tags == _tags(0, expected)
+        log = open_log(path, BINDING)
+        assert list(logged_tags(path, BINDING)) == _tags(0, expected)
+        assert log.is_empty == (expected == 0)
         log.append(_tags(50, 2))
         log.close()
         assert _read(path) == _tags(0, expected) + _tags(50, 2)
@@ -75,7 +77,7 @@ def test_a_hole_in_the_last_batch_is_a_torn_tail(path: Path) -> None:
     """Pages of one write reach the disk in any order; nothing of that batch had left."""
     whole = path.read_bytes()
     start = len(whole)
-    log, _ = open_log(path, BINDING)
+    log = open_log(path, BINDING)
     log.append(_tags(100, 1000))
     log.close()
     torn = bytearray(path.read_bytes())
@@ -102,7 +104,7 @@ def test_append_returns_after_the_sync(path: Path, monkeypatch: pytest.MonkeyPat
         seen.append(os.fstat(descriptor).st_size)
         real(descriptor)
 
-    log, _ = open_log(path, BINDING)
+    log = open_log(path, BINDING)
     before = path.stat().st_size
     monkeypatch.setattr(os, "fdatasync", recording)
     log.append(_tags(0, 4))
@@ -114,8 +116,36 @@ def test_a_failed_sync_is_not_swallowed(path: Path, monkeypatch: pytest.MonkeyPa
     def failing(descriptor: int) -> None:
         raise OSError(5, "Input/output error")
 
-    log, _ = open_log(path, BINDING)
+    log = open_log(path, BINDING)
     monkeypatch.setattr(os, "fdatasync", failing)
     with pytest.raises(OSError, match="Input/output"):
         log.append(_tags(0, 1))
     log.close()
+
+
+def test_one_call_of_more_tags_than_a_batch_may_have_is_several_batches(path: Path) -> None:
+    """Each of them is synced before the next is begun, and reads back."""
+    log = open_log(path, BINDING)
+    log.append(_tags(1000, BATCH_LIMIT + 1))
+    log.close()
+    assert path.stat().st_size == 28 + 3 * 24 + 256 + 2 * 24 + 16 * (BATCH_LIMIT + 1)
+    assert _read(path) == _tags(0, 16) + _tags(1000, BATCH_LIMIT + 1)
+
+
+def test_damage_longer_than_a_batch_is_no_torn_tail(path: Path) -> None:
+    whole = path.read_bytes()
+    longest = 24 + 16 * BATCH_LIMIT
+    path.write_bytes(whole + bytes(longest))
+    assert _read(path) == _tags(0, 16)
+    path.write_bytes(whole + bytes(longest + 1))
+    with pytest.raises(InvalidLogError):
+        open_log(path, BINDING)
+
+
+def test_a_log_that_changes_under_its_reader_is_invalid(path: Path) -> None:
+    open_log(path, BINDING).close()
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InvalidLogError):
+        list(logged_tags(path, BINDING))

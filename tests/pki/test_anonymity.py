@@ -19,9 +19,12 @@ from pki import (
     packet_entropy_bits,
     path_compromise_probability,
     pool_mix_entropy_bits,
+    pool_packet_entropy_bits,
+    pool_sender_entropy_bits,
     sender_entropy_bits,
     single_mix_entropy_bits,
     single_mix_entropy_limit_bits,
+    timed_blending_probability,
     trilemma_bound,
 )
 
@@ -227,3 +230,27 @@ def test_refuses_what_cannot_be(call: object) -> None:
     assert callable(call)
     with pytest.raises(UsageError):
         call()
+
+
+def test_a_timed_pools_figures_are_at_whole_numbers_below() -> None:
+    assert pool_packet_entropy_bits(100.9, 10.9) == pool_mix_entropy_bits(100, 10)
+    assert pool_packet_entropy_bits(0.99, 10.0) == 0
+    assert pool_sender_entropy_bits(10, 0.99, 10.0) == pool_sender_entropy_bits(1, 50, 10) == 0
+    # With very many people two draws agree with 1/(N + 2n), by the sum over rounds.
+    arrivals, kept = 20, 7
+    stays = kept / (arrivals + kept)
+    met = sum(arrivals * (stays**k / (arrivals + kept)) ** 2 for k in range(500))
+    assert pool_sender_entropy_bits(1e15, arrivals, kept) == pytest.approx(-math.log2(met))
+    assert pool_sender_entropy_bits(4, 1000, 0) <= 2
+
+
+def test_an_n_1_attacker_on_rounds_meets_what_came_in_one() -> None:
+    """E[1 / (1 + K)] for K ~ Poisson(x)."""
+    met = 0.2 * 2 + 30 * 2 / 10
+    chance = sum(
+        math.exp(-met) * met**count / math.factorial(count) / (1 + count) for count in range(60)
+    )
+    assert timed_blending_probability(2.0, 0.2, 30.0, 10.0) == pytest.approx(chance)
+    assert timed_blending_probability(2.0, 0.0, 30.0, math.inf) == 1
+    with pytest.raises(UsageError):
+        timed_blending_probability(2.0, 0.2, 30.0, 0.0)

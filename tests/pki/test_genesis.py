@@ -104,6 +104,7 @@ def refused(nodes: list[GenesisNode], parameters: Parameters, authorities: int =
 
 
 PARAMETERS = Parameters(suite="x25519", layers=2)
+POOLING = msgspec.structs.replace(PARAMETERS, mixing="timed_pool")
 NODES = parties(2, 2)[1]
 
 
@@ -157,6 +158,19 @@ def test_refuses_five_authorities() -> None:
         (msgspec.structs.replace(PARAMETERS, mix_loop_rate=1.7e308), "mix_loop_rate must be at"),
         (msgspec.structs.replace(PARAMETERS, layers=0), "layers"),
         (msgspec.structs.replace(PARAMETERS, payload_bytes=10), "payload_bytes"),
+        (msgspec.structs.replace(PARAMETERS, pool_packets=0), "pool_packets"),
+        (msgspec.structs.replace(PARAMETERS, pool_packets=10_001), "pool_packets"),
+        (msgspec.structs.replace(PARAMETERS, pool_interval_seconds=0.04), "pool_interval"),
+        (msgspec.structs.replace(PARAMETERS, pool_interval_seconds=float("nan")), "pool_interval"),
+        (msgspec.structs.replace(POOLING, mix_loop_rate=0.0), "for ever"),
+        (msgspec.structs.replace(POOLING, mix_loop_rate=1e-300), "grace"),
+        (msgspec.structs.replace(POOLING, pool_interval_seconds=1e300), "grace"),
+        (msgspec.structs.replace(PARAMETERS, alarm_window_loops=0), "alarm_window_loops"),
+        (msgspec.structs.replace(PARAMETERS, alarm_window_loops=1001), "alarm_window_loops"),
+        (msgspec.structs.replace(PARAMETERS, alarm_window_loops=1), "longer window"),
+        (msgspec.structs.replace(PARAMETERS, loss_per_link=1.0), "loss_per_link"),
+        (msgspec.structs.replace(PARAMETERS, loss_per_link=-0.1), "loss_per_link"),
+        (msgspec.structs.replace(PARAMETERS, loss_per_link=float("nan")), "loss_per_link"),
     ],
 )
 def test_refuses_parameters_that_cannot_work(parameters: Parameters, because: str) -> None:
@@ -167,6 +181,27 @@ def test_grace_of_just_under_half_an_epoch_is_taken() -> None:
     grace = PARAMETERS.key_grace_seconds  # 130 s
     at_limit = msgspec.structs.replace(PARAMETERS, epoch_seconds=int(grace * 2) + 1)
     assert assemble_genesis("test", at_limit, *parties(2, 2)).parameters == at_limit
+
+
+def test_a_pool_that_the_old_keys_grace_just_covers_is_taken_and_one_packet_more_is_not() -> None:
+    pools = [msgspec.structs.replace(POOLING, pool_packets=number) for number in range(1, 200)]
+    sound = [pool for pool in pools if pool.key_grace_seconds < pool.epoch_seconds / 2]
+    assert 20 < len(sound) < 150
+    for pool in (POOLING, sound[-1]):
+        assert assemble_genesis("test", pool, *parties(2, 2)).parameters == pool
+    assert "rounds of the pool" in refused(NODES, pools[len(sound)])
+
+
+@pytest.mark.parametrize("window", [4, 1000])
+def test_a_window_in_which_all_lost_loops_tell_something_is_taken(window: int) -> None:
+    told = msgspec.structs.replace(PARAMETERS, alarm_window_loops=window, loss_per_link=0.05)
+    assert assemble_genesis("test", told, *parties(2, 2)).parameters == told
+
+
+@pytest.mark.parametrize("layers", range(1, 4))
+def test_a_local_networks_pool_is_sound(layers: int) -> None:
+    local = local_parameters("x25519", layers, "timed_pool")
+    assert assemble_genesis("test", local, *parties(layers, 2)).parameters == local
 
 
 @settings(max_examples=200)

@@ -17,9 +17,11 @@ from pki import (
     anonymity_of,
     anonymity_with,
     coarse_load,
+    hold_seconds,
     is_load_known,
     network_load,
     packet_entropy_bits,
+    pool_mix_entropy_bits,
     sender_entropy_bits,
     verify_consensus,
 )
@@ -131,3 +133,31 @@ def test_absurd_rates_of_a_genesis_raise_nothing(rates: dict[str, float]) -> Non
 def test_refuses_a_network_without_layers() -> None:
     with pytest.raises(UsageError):
         anonymity_with(3, [], PARAMETERS)
+
+
+def test_a_pools_figures_are_its_closed_forms_for_other_peoples_share() -> None:
+    """100 people at 1.4 a second over two mixes a layer, rounds of 2 s: of the 141.2 packets of a
+    round 1.2 are mixes' loops, so of 10 kept ones 9 whole packets are people's."""
+    pooling = Parameters(mixing="timed_pool")
+    figures = anonymity_with(100, [2, 2, 2], pooling)
+    assert figures.packet_bits == pool_mix_entropy_bits(138, 9)
+    met = 1 / (140 + 2 * 9)
+    assert figures.sender_bits == pytest.approx(-math.log2(met + (1 - met) / 100))
+    assert hold_seconds(100, [2, 2, 2], pooling) == pytest.approx(2 * (0.5 + 10 / 141.2))
+    assert hold_seconds(100, [2, 2, 2], Parameters()) == 0.5
+
+
+def test_a_pool_of_a_quiet_network_hides_nothing_and_a_busier_one_more() -> None:
+    pooling = Parameters(mixing="timed_pool")
+    figures = [anonymity_with(clients, [2, 2, 2], pooling) for clients in (0, 1, 2, 5, 50, 500)]
+    assert [(each.packet_bits, each.sender_bits) for each in figures[:2]] == [(0, 0), (0, 0)]
+    assert figures[2].sender_bits < 1
+    for less, more in pairwise(figures):
+        assert less.packet_bits <= more.packet_bits
+        assert less.sender_bits <= more.sender_bits
+
+
+def test_the_mean_hold_falls_to_its_bound_with_nobody_on() -> None:
+    pooling = Parameters(mixing="timed_pool")
+    assert hold_seconds(0, [2, 2, 2], pooling) == pytest.approx(pooling.hold_mean_seconds)
+    assert hold_seconds(50, [2, 2, 2], pooling) < pooling.hold_mean_seconds

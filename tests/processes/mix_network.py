@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hushmill import codec
-from hushmill.crypto import KemSecret, Label, SigningKey
+from hushmill.crypto import ED25519_SEED_BYTES, KemSecret, Label, SigningKey
 from hushmill.identifiers import Epoch, KeyHash, NodeNumber
 from hushmill.link import LinkClass, NodeFrames, Relay
 from hushmill.packet import Forward, Hop, NodeKey, Packet, Route, packet_format
@@ -63,9 +63,10 @@ class MixNetwork:
         self.format = packet_format(parameters)
         self.rng = SystemRandomness()
         self.epoch = epoch_at(now(), parameters)
-        self.identities = {
-            number: LinkIdentity.generate() for number in (SECOND, THIRD, ENTRY, OTHER)
+        self.link_seeds = {
+            number: self.rng.take(ED25519_SEED_BYTES) for number in (SECOND, THIRD, ENTRY, OTHER)
         }
+        self.identities = {number: LinkIdentity(seed) for number, seed in self.link_seeds.items()}
         self.port = _free_port()
         self.second = Owner()
         self._connectors: dict[NodeNumber, Connector] = {}
@@ -79,10 +80,11 @@ class MixNetwork:
     # -- the process
 
     @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
-        """The mix, ready; ended by SIGTERM if the test has not ended it."""
+    def running(self, tree: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+        """The mix, ready; ended by SIGTERM if the test has not ended it. `tree` is a copy of the
+        project that it is to run from."""
         command = [sys.executable, "-m", "hushmill", "mix", "run", str(self.folder)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tree)
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == "ready\n"

@@ -105,7 +105,7 @@ def test_check_names_the_bad_key(network: MixNetwork) -> None:
     bad = {
         "budget": good + "budget = 3\n",
         "budget_mib": good.replace("budget_mib = 512", 'budget_mib = "much"'),
-        "replay_tags": good.replace("replay_tags = 1200000", "replay_tags = 12000000"),
+        "replay_tags": good.replace("replay_tags = 6000000", "replay_tags = 60000000"),
         "listen": good.replace("127.0.0.1", "localhost"),
     }
     for key, text in bad.items():

@@ -16,7 +16,7 @@ from hushmill.link import (
 from mixnode import SendPacket
 from provider import ClientFrame, ClientGone, ClientHello, Limits, SendToClient
 from provider.limits import BUCKET_DEPTH, FRAMES_A_TICK, OPERATIONS_A_TICK
-from provider.session import TokenBucket, TokenBuckets
+from provider.session import TokenBuckets
 from tests.mixnode.network import PARAMETERS, PROVIDERS
 from tests.provider.harness import (
     CODE,
@@ -228,7 +228,7 @@ def test_buckets_of_gone_sessions_are_forgotten_when_they_are_full_again() -> No
 
 
 def test_the_bucket_fills_at_the_published_rate_and_a_tenth() -> None:
-    bucket = TokenBucket(PARAMETERS.client_rate, 0.0)
+    bucket = TokenBuckets(PARAMETERS.client_rate).take_out(AccountKey(bytes(32)), 0.0)
     assert all(bucket.take(0.0) for _ in range(BUCKET_DEPTH))
     assert not bucket.take(0.0)
     seconds = 100.0

@@ -10,8 +10,10 @@ from hushmill.link import LinkClass
 from hushmill.runtime import FrameLink, LinkHandlers, ListenerLimits
 from hushmill.runtime.accepting import (
     ADMITTED_IN_ONE_TURN,
+    HANDSHAKES_PER_ADDRESS_AT_ONCE,
     TAKEN_IN_ONE_TURN,
     AcceptTurn,
+    AddressRates,
     counted_address,
 )
 from hushmill.runtime.listener import Listener
@@ -42,6 +44,29 @@ def test_refused_connections_have_an_end_too() -> None:
         taken += turn.room
         is_going_on = turn.took(turn.room, 0)
     assert taken == TAKEN_IN_ONE_TURN
+
+
+def test_an_address_begins_so_many_at_once_and_one_more_is_refused() -> None:
+    rates = AddressRates()
+    admitted = [rates.admit("192.0.2.1", 5.0) for _ in range(HANDSHAKES_PER_ADDRESS_AT_ONCE + 1)]
+    assert admitted == [True] * HANDSHAKES_PER_ADDRESS_AT_ONCE + [False]
+    assert rates.admit("192.0.2.2", 5.0)
+
+
+def test_an_address_that_goes_on_gets_its_rate() -> None:
+    rates = AddressRates(rate=16.0, at_once=128)
+    admitted = sum(rates.admit("192.0.2.1", step / 400) for step in range(400 * 60))
+    assert 128 + 16 * 60 - 2 <= admitted <= 128 + 16 * 60
+
+
+def test_addresses_are_forgotten_once_they_are_like_new_ones() -> None:
+    """400 new addresses a second for a minute: each is known until its one token is back."""
+    rates = AddressRates(rate=16.0, at_once=128)
+    most = 0
+    for step in range(400 * 60):
+        rates.admit(str(step), step / 400)
+        most = max(most, len(rates))
+    assert most <= 400 / 16 + 2
 
 
 def test_a_turn_ends_with_the_kernels_queue() -> None:

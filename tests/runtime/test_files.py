@@ -94,6 +94,7 @@ def test_reads_settings(tmp_path: Path) -> None:
         ("name = 'x'\n", "port"),
         ("port = \n", "not TOML"),
         ("\udcff", "not TOML"),
+        (f"port = {'9' * 4_301}\n", "not TOML"),
     ],
 )
 def test_names_the_key_that_is_wrong(tmp_path: Path, text: str, named: str) -> None:

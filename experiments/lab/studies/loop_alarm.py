@@ -12,15 +12,7 @@ from typing import Annotated
 
 import numpy as np
 
-from experiments.lab.metrics.loop_alarm import (
-    ERROR,
-    Loops,
-    alarms,
-    expected_loops_to_notice,
-    false_alarm_probability,
-    fewest_allowed,
-    watched,
-)
+from experiments.lab.metrics.loop_alarm import Loops, alarms, watched
 from experiments.lab.model import Share, described
 from experiments.lab.outcome import Experiment, Measure, Outcome, Quality
 from experiments.lab.room import require_room
@@ -29,6 +21,12 @@ from experiments.lab.sources.event_model import EventParameters, Span
 from experiments.lab.sources.vector import mix_count
 from experiments.lab.trace import Event, Genre
 from hushmill.errors import ExitCode, UserError
+from pki import (
+    ALARM_ERROR,
+    expected_loops_to_notice,
+    false_alarm_probability,
+    fewest_allowed,
+)
 
 GRACE_SECONDS = 30.0  # beyond the longest delay of a loop's route: docs/spec/mixing.md (Own loops)
 LONGEST_DELAYS = 10.0  # mean delays at a hop; longer ones are redrawn there
@@ -105,7 +103,7 @@ def run(parameters: LoopAlarmParameters, seed: np.random.SeedSequence) -> Outcom
     if fewest == 0:
         raise UserError(
             f"window_loops = {window} is too short at this published_loss: that none returns "
-            f"happens by chance more often than {ERROR:g}.",
+            f"happens by chance more often than {ALARM_ERROR:g}.",
             ExitCode.USAGE,
         )
     victims: list[Notice] = []

@@ -162,7 +162,10 @@ def _layers_in(genesis: Genesis) -> dict[int, int]:
 
 
 def _settling(genesis: Genesis) -> float:
+    """0 for timed pools, whose hold depends on their load: the recording must tell."""
     parameters = genesis.parameters
+    if parameters.mixing == "timed_pool":
+        return 0.0
     return settling_seconds(
         NetworkParameters(
             layers=parameters.layers,
