@@ -38,6 +38,9 @@ LATE_SECONDS = 0.25  # beyond its delay: a packet that is later was not relayed 
 QUIET_SECONDS = 1.25  # with nothing arriving: more than the longest delay, so nothing is coming
 POLL_SECONDS = 0.05
 FILLING_SECONDS = 1.0  # until what leaves is as much as what comes: the longest delay
+IDLE_LOOK_SECONDS = 0.25
+IDLE_SHARE = 0.09  # of a core
+IDLE_WAIT_SECONDS = 10.0
 STATUS_WAIT_SECONDS = 5.0
 TRIAL_MARGIN_SECONDS = 20.0  # a trial's own time beside its load
 FLOOR_CALLS, FLOOR_ROUNDS = 50, 6
@@ -179,6 +182,7 @@ class Stage:
             self.sink.hear("linked")
             self.generator.tell("connect")
             self.generator.hear("linked")
+            self._wait_until_idle()
         except BaseException:
             self.end()
             raise
@@ -191,6 +195,17 @@ class Stage:
     def end(self) -> None:
         for helper in self._helpers:
             helper.end()
+
+    def _wait_until_idle(self) -> None:
+        """Until the node has begun with all its processes: it is ready before its workers are, and
+        what they take to start is no packet's cost."""
+        before, end = self.node.cpu_seconds, monotonic() + IDLE_WAIT_SECONDS
+        while monotonic() < end:
+            time.sleep(IDLE_LOOK_SECONDS)
+            now = self.node.cpu_seconds
+            if now - before < IDLE_SHARE * IDLE_LOOK_SECONDS:
+                return
+            before = now
 
     def require_running(self) -> None:
         """Raises UserError(BUG) if the node has ended by itself."""

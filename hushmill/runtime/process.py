@@ -72,6 +72,8 @@ def run_service(start: Callable[[Reactor], None]) -> None:
         error = getattr(failure, "value", None)
         if isinstance(error, BaseException):
             _log.error("unexpected exception", exc_info=error)
+            if not ends:  # the reactor may be stopping, and do no more of what it is asked
+                ends.append(error)
             # Not at once: what was logged may be raised inside the reactor's own loop.
             reactor.callFromThread(end, error)
 

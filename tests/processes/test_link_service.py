@@ -24,6 +24,8 @@ def start(reactor):
         raise UserError("The port is taken.", ExitCode.CONFIGURATION)
     if how == "later":
         reactor.callLater(0.05, lambda: 1 / 0)
+    if how == "at_end":
+        reactor.addSystemEventTrigger("before", "shutdown", lambda: 1 / 0)
     if how == "deferred":
         from twisted.internet.defer import fail
         fail(ZeroDivisionError("canary"))
@@ -111,6 +113,14 @@ def test_runs_until_it_is_told_to_stop(number: signal.Signals, exit_code: int) -
         assert running.stdout.readline() == "ready\n"
         running.send_signal(number)
         assert running.wait(10) == exit_code
+
+
+def test_an_exception_while_it_ends_is_not_taken_for_a_good_end() -> None:
+    with service("at_end") as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == ExitCode.BUG
 
 
 @pytest.mark.parametrize("how", ["later", "deferred"])

