@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hushmill.runtime import Scheduler
+from hushmill.runtime import Scheduler, monotonic
 
 LOOK_SECONDS = 0.02
 
@@ -17,10 +17,12 @@ class Patience:
         is_done: Callable[[], bool],
         seconds: float,
         then: Callable[[], None],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._reactor = reactor
         self._is_done = is_done
-        self._looks = int(seconds / LOOK_SECONDS)
+        self._clock = clock
+        self._until = clock() + seconds  # not so many looks: on a busy machine each takes longer
         self._then = then
         self._has_ended = False
         self._timer = reactor.callLater(0, self._look)
@@ -32,10 +34,9 @@ class Patience:
             self._end()
 
     def _look(self) -> None:
-        if self._is_done() or self._looks <= 0:
+        if self._is_done() or self._clock() >= self._until:
             self._end()
             return
-        self._looks -= 1
         self._timer = self._reactor.callLater(LOOK_SECONDS, self._look)
 
     def _end(self) -> None:
