@@ -27,6 +27,7 @@ class MetricValues:
     epoch: int | None
     held_tenths: int
     replay_tenths: int
+    is_alarmed: bool  # the n-1 alarm
 
 
 class SteppedMetrics:
@@ -85,6 +86,12 @@ class _Page:
         for state in ("sent", "returned", "lost"):
             loops.add_metric([state], counters[f"loops_{state}"])
         yield loops
+        yield counter(
+            "hushmill_mix_loop_alarms",
+            "How often the n-1 alarm rose.",
+            value=counters["loop_alarms"],
+        )
+        yield gauge("hushmill_mix_alarm", "1 on the n-1 alarm.", value=int(values.is_alarmed))
         drops = counter("hushmill_mix_drops", "What was dropped.", labels=["reason"])
         for name, count in sorted(counters.items()):
             if name.startswith("drop_"):

@@ -249,6 +249,7 @@ class NodeService:
             epoch=self._served_epoch(),
             held_tenths=int(10 * self.mix.held_share),
             replay_tenths=int(10 * self.mix.replay_share),
+            is_alarmed=self.mix.is_alarmed,
         )
 
     def _write_status(self) -> None:

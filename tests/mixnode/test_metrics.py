@@ -32,6 +32,7 @@ def _values(core: MixCore) -> MetricValues:
         epoch=7,
         held_tenths=int(10 * core.held_share),
         replay_tenths=int(10 * core.replay_share),
+        is_alarmed=core.is_alarmed,
     )
 
 
@@ -80,6 +81,8 @@ def test_nothing_but_what_is_listed_is_shown(network: Network) -> None:
         "hushmill_mix_packets_relayed_total",
         "hushmill_mix_packets_delivered_total",
         "hushmill_mix_loops_total",
+        "hushmill_mix_loop_alarms_total",
+        "hushmill_mix_alarm",
         "hushmill_mix_drops_total",
         "hushmill_mix_links",
         "hushmill_mix_held_ratio",
