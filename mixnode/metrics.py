@@ -8,7 +8,7 @@ process itself is in it: its CPU time and memory would tell what the steps hide.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol, cast
+from typing import Protocol
 
 from hushmill.errors import ExitCode, UserError
 
@@ -130,4 +130,4 @@ def _library() -> ModuleType:
             "hushmill with its extra `metrics` (hushmill[metrics]), or leave the setting empty.",
             ExitCode.CONFIGURATION,
         ) from error
-    return cast("ModuleType", prometheus_client)
+    return prometheus_client
