@@ -22,7 +22,7 @@ from mixnode.node_lock import LOCK_FILE, lock_node_directory
 from mixnode.replay_log import log_bytes
 from pki import DocumentKeeper, epoch_at
 
-LOAD_TAGS_PER_SECOND = 500_000  # that a start reads from its logs; twice as many were measured
+LOAD_TAGS_PER_SECOND = 400_000  # that a start reads from its logs: docs/spec/mixing.md (Replay)
 
 
 @dataclass(frozen=True, slots=True)

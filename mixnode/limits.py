@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hushmill.errors import UsageError
 from mixnode.replay import table_bytes
 
-HELD_OVERHEAD_BYTES = 600  # a held packet's objects, its places in the heap and in its link's list
+HELD_OVERHEAD_BYTES = 1000  # measured (`bench node`): its objects, its places in heap and lists
 KEYS_AT_ONCE = 2  # the current key, and its neighbour around a boundary
 TICK_SECONDS = 0.005
 TAGS_PER_KEY = 6_000_000  # 1,500 packets a second for an hour, and a tenth

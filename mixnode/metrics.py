@@ -8,7 +8,7 @@ process itself is in it: its CPU time and memory would tell what the steps hide.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol, cast
+from typing import Protocol
 
 from hushmill.errors import ExitCode, UserError
 
@@ -27,7 +27,7 @@ class MetricValues:
     epoch: int | None
     held_tenths: int
     replay_tenths: int
-    is_alarmed: bool
+    is_alarmed: bool  # the n-1 alarm
 
 
 class SteppedMetrics:
@@ -86,14 +86,12 @@ class _Page:
         for state in ("sent", "returned", "lost"):
             loops.add_metric([state], counters[f"loops_{state}"])
         yield loops
-        yield gauge(
-            "hushmill_mix_loop_alarm",
-            "Whether the n-1 alarm stands: too few own loops come back.",
-            value=int(values.is_alarmed),
-        )
         yield counter(
-            "hushmill_mix_loop_alarms", "How often it rose.", value=counters["loop_alarms"]
+            "hushmill_mix_loop_alarms",
+            "How often the n-1 alarm rose.",
+            value=counters["loop_alarms"],
         )
+        yield gauge("hushmill_mix_alarm", "1 on the n-1 alarm.", value=int(values.is_alarmed))
         drops = counter("hushmill_mix_drops", "What was dropped.", labels=["reason"])
         for name, count in sorted(counters.items()):
             if name.startswith("drop_"):
@@ -132,4 +130,4 @@ def _library() -> ModuleType:
             "hushmill with its extra `metrics` (hushmill[metrics]), or leave the setting empty.",
             ExitCode.CONFIGURATION,
         ) from error
-    return cast("ModuleType", prometheus_client)
+    return prometheus_client

@@ -6,6 +6,7 @@ they were given to one worker.
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from hushmill.runtime import DelayedCall, DescriptorReader, Reactor, Scheduler
 from mixnode.intake import WaitingPacket
 from mixnode.unwrap_ring import SLOTS, Answer, UnwrapRing, make_ring_memory
 
+START_SECONDS = 60.0  # on a machine that is busy with others
 PACKETS_A_TURN = 16  # opened by the event loop before it looks at its links again
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,8 +98,12 @@ class WorkerUnwrap:
         count: int,
         on_opened: OnOpened,
     ) -> None:
+        """Returns when all of them work: they load for half a second, and packets that wait for
+        that would be late. Raises RuntimeError when one does not start."""
         self._on_opened = on_opened
         self._workers = [_Worker(reactor, geometry, node, self._opened) for _ in range(count)]
+        for worker in self._workers:
+            worker.wait_until_started()
 
     @property
     def room(self) -> int:
@@ -137,15 +143,23 @@ class _Worker:
         memory = make_ring_memory(geometry)
         self._ring = UnwrapRing(memory, geometry)
         self._jobs = os.eventfd(0, os.EFD_CLOEXEC)
-        done = os.eventfd(0, os.EFD_CLOEXEC)
-        alive, held_by_worker = os.pipe2(os.O_CLOEXEC)
+        self._done = done = os.eventfd(0, os.EFD_CLOEXEC)
+        self._alive, held_by_worker = os.pipe2(os.O_CLOEXEC)
         self._process = _start(geometry, node, (memory, self._jobs, done), held_by_worker)
         os.close(memory)
         os.close(held_by_worker)
         self._readers = [
             DescriptorReader(reactor, done, self._answered),
-            DescriptorReader(reactor, alive, self._ended),
+            DescriptorReader(reactor, self._alive, self._ended),
         ]
+
+    def wait_until_started(self) -> None:
+        """Blocks until it has answered once, to keys that are none."""
+        self.use_keys({})
+        ready, _, _ = select.select([self._done, self._alive], [], [], START_SECONDS)
+        if self._done not in ready:
+            raise RuntimeError("an unwrap worker has not started")
+        self._answered(self._done)
 
     @property
     def room(self) -> int:
@@ -186,7 +200,8 @@ class _Worker:
         if self._keys_waiting is not None:
             keys, self._keys_waiting = self._keys_waiting, None
             self.use_keys(keys)
-        self._on_opened(opened)
+        if opened:
+            self._on_opened(opened)
 
     def _ended(self, _descriptor: int) -> None:
         if not self._is_stopped:

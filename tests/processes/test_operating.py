@@ -89,7 +89,7 @@ def test_lists_every_setting_with_its_default() -> None:
 
 
 def test_names_counters_that_exist() -> None:
-    named = set(re.findall(r"`(drop_\w+|loops_\w+)`", GUIDE))
+    named = set(re.findall(r"`(drop_\w+|loops?_\w+)`", GUIDE))
     assert f"drop_{Drop.SHUTDOWN.value}" in named
     assert named <= set(Counters().rounded())
 
