@@ -306,8 +306,10 @@ class NodeService:
 
     def _close(self) -> None:
         """What is still held is dropped, and counted. Keys and synced tags stay for the next
-        start."""
-        self._state = "ended"
+        start. Only what was told to end has `ended`: the last status of a node that failed goes
+        stale, as that of one that was killed."""
+        if self._patience is not None:
+            self._state = "ended"
         try:
             self._path.driver.receive(Drain(-math.inf))
             self._path.stop()
