@@ -28,6 +28,7 @@ from experiments.bench_node_search import (
     find_breaking,
     first_rate,
 )
+from experiments.bench_node_stage import stage_rows
 from experiments.bench_node_sweep import STEPS, require_plots, sweep, write_sweep
 from experiments.bench_node_trial import Floor, cores_for, two_cores
 from experiments.long_work import interrupt_on_terminate, progress_bar
@@ -61,7 +62,8 @@ class Plan:
 
 
 def node_rows(plan: Plan, folder: Path, progress: Progress) -> list[Row]:
-    """Rows `node` for each suite and number of cores, and `held` for each suite."""
+    """Rows `node` for each suite and number of cores, and for each suite `unwrap_stage` and
+    `held`."""
     return [row for suite in plan.suites for row in _suite_rows(plan, suite, folder, progress)]
 
 
@@ -86,6 +88,7 @@ def _suite_rows(plan: Plan, suite: SuiteName, folder: Path, progress: Progress) 
             name, title = f"node_{suite}_{len(cores.node)}", f"A mix of {suite} on {cores}"
             write_sweep(plan.sweep_into, name, title, outcomes)
     if not plan.is_quick:
+        rows += stage_rows(suite, plan.seconds, progress)
         rows.append(_held(plan, suite, folder, progress))
     return rows
 

@@ -91,6 +91,12 @@ def as_text(row: Row) -> str:
                 f"{row['suite']}: a held packet takes {row['bytes_per_held_packet']} bytes, of "
                 f"which {row['packet_bytes']} are its own ({row['held_packets']} were held)"
             )
+        case "unwrap_stage":
+            least = f" (at least {row['limit_speedup']})" if "limit_speedup" in row else ""
+            return (
+                f"{row['suite']}: {row['workers']} unwrap worker(s) alone open "
+                f"{row['packets_per_second']} packets/s, {row['speedup']} times one{least}"
+            )
         case other:
             raise UsageError(f"no row is called {other}")
 

@@ -27,6 +27,7 @@ from mixnode.wire import wire_of
 if TYPE_CHECKING:
     from mixnode.checks import check_node
     from mixnode.extension import NodeExtension, PlainMix
+    from mixnode.intake import WaitingPacket
     from mixnode.node_directory import (
         PUBLIC_FILE,
         NodeDirectory,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from mixnode.node_keys import NodeKeys
     from mixnode.service import NodeService, run_node
     from mixnode.status_file import NodeStatus, read_status
+    from mixnode.unwrap_pool import WorkerUnwrap
 
 __all__ = [
     "PUBLIC_FILE",
@@ -63,6 +65,8 @@ __all__ = [
     "PlainMix",
     "SendPacket",
     "TagsSynced",
+    "WaitingPacket",
+    "WorkerUnwrap",
     "Workers",
     "check_node",
     "create_node_directory",
@@ -83,6 +87,8 @@ _HOMES = {
     "NodeStatus": "status_file",
     "PlainMix": "extension",
     "check_node": "checks",
+    "WaitingPacket": "intake",
+    "WorkerUnwrap": "unwrap_pool",
     "Workers": "node_directory",
     "create_node_directory": "node_directory",
     "install_network": "node_directory",
