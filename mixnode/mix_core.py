@@ -87,6 +87,7 @@ class MixCore:
         self._last_batch = 0
         self._unlogged: dict[Epoch, tuple[int, list[ReplayTag]]] = {}
         self._log_at: float | None = None
+        self._freed_at = 0.0  # when tags were synced last: what they free leaves at the next tick
         self._drain_until = math.inf
 
     @property
@@ -130,6 +131,7 @@ class MixCore:
                     self.counters.drops[refused] += 1
             case TagsSynced():
                 self._held.synced(event.batch)
+                self._freed_at = now
             case ConsensusChanged():
                 self._consensus = event.consensus
                 earlier, self._neighbours = (
@@ -152,14 +154,24 @@ class MixCore:
 
     def next_deadline(self) -> float | None:
         """The next tick that has something to do."""
-        times = [self._log_at, self._held.earliest(), self._loops.next_tick()]
+        times = [self._log_at, self._leaves_at(), self._loops.next_tick()]
         if self._first_kept is not None:
             times.append(self._schedule.erased_at(self._first_kept))
-        known = [time for time in times if time is not None]
-        return self._tick_after(min(known)) if known else None
+        known = [self._tick_after(time) for time in times if time is not None]
+        wrapping = self._loops.wraps_at()  # off the ticks: what it takes must not show on them
+        return min([*known, *([] if wrapping is None else [wrapping])], default=None)
+
+    def _leaves_at(self) -> float | None:
+        """Never before the tags were there: a packet that fell due meanwhile leaves at a tick too,
+        not at the moment of the sync, which would tell it from others."""
+        earliest = self._held.earliest()
+        return None if earliest is None else max(earliest, self._freed_at)
 
     def advance(self, now: float) -> list[MixEffect]:
         """Everything that is due at `now`."""
+        if self._consensus is not None:
+            epoch = self._unless_silent(self._schedule.current(now))
+            self._loops.wrap_ahead(self._consensus, epoch, now)
         return [*self._erase(now), *self._log(now), *self._leave(now)]
 
     def _arrive(self, event: Arrived, now: float) -> Drop | None:
