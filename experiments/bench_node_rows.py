@@ -28,7 +28,8 @@ class Measured:
 
 def node_row(bench: Bench, measured: Measured, *, is_quick: bool) -> Row:
     """One row, `what` "node". Shares are of packets; `generator_cpu` and `sink_cpu` of a core."""
-    held, limit_us = measured.breaking.held, bench.floor.us
+    held = measured.breaking.held
+    limit_us = held.floor_us
     per_second = held.offered_per_second * (1 - held.failed)
     us = 1e6 / per_second if per_second else float("inf")
     p99 = measured.added(99)

@@ -8,7 +8,7 @@ is busy with something else is not the node's.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -43,13 +43,13 @@ class Bench:
     def trial(self, rate: float, has_drops: bool = False) -> Outcome:
         suite = self.network.parameters.suite
         self.progress(f"{suite} on {self.cores}: {rate:,.0f} packets/s", 0, 1)
-        self.floor.measure(self.cores.node[0])
+        before = self.floor.measure(self.cores.node[0])
         folder = self.folder / f"trial{next(self._numbers)}"
         outcome = run_trial(
             self.network, self.load, folder, self.cores, rate, self.seconds, has_drops=has_drops
         )
-        self.floor.measure(self.cores.node[0])
-        return outcome
+        after = self.floor.measure(self.cores.node[0])
+        return replace(outcome, floor_us=(before + after) / 2)
 
 
 def breaks(outcome: Outcome) -> bool:

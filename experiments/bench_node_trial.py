@@ -43,7 +43,7 @@ IDLE_SHARE = 0.09  # of a core
 IDLE_WAIT_SECONDS = 10.0
 STATUS_WAIT_SECONDS = 5.0
 TRIAL_MARGIN_SECONDS = 20.0  # a trial's own time beside its load
-FLOOR_CALLS, FLOOR_ROUNDS = 50, 6
+FLOOR_CALLS = 3000  # a third of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ class Outcome:
     processes: int
     drops: dict[str, int]
     added_ms: NDArray[np.float64]
+    floor_us: float = 0.0  # the public-key floor around it
 
     @property
     def lost(self) -> int:
@@ -127,26 +128,25 @@ def cores_for(count: int) -> Cores:
 
 
 class Floor:
-    """The public-key floor of a suite: the best of many short rounds, taken whenever the node is
-    not running, on the node's own core."""
+    """The public-key floor of a suite, on the node's own core, whenever the node is not running.
+
+    A node's figure is a mean over seconds, and so is this: a virtual machine's core is at times
+    half as fast again as at others, for seconds, and the best of one moment would say nothing
+    about the node of another. A trial is held against the floor before and after it.
+    """
 
     def __init__(self, suite: SuiteName) -> None:
         self._calls = public_key_floor(suite).opening
-        self._best = [float("inf")] * len(self._calls)
+        self.us = 0.0  # of the last measurement
 
-    def measure(self, core: int) -> None:
+    def measure(self, core: int) -> float:
         with running_on([core]):
-            for _ in range(FLOOR_ROUNDS):
-                for place, call in enumerate(self._calls):
-                    start = perf_counter()
-                    for _ in range(FLOOR_CALLS):
-                        call()
-                    us = (perf_counter() - start) / FLOOR_CALLS * 1e6
-                    self._best[place] = min(self._best[place], us)
-
-    @property
-    def us(self) -> float:
-        return sum(self._best)
+            start = perf_counter()
+            for _ in range(FLOOR_CALLS):
+                for call in self._calls:
+                    call()
+            self.us = (perf_counter() - start) / FLOOR_CALLS * 1e6
+        return self.us
 
 
 class Stage:

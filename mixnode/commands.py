@@ -4,14 +4,19 @@ from pathlib import Path
 
 import click
 
-from hushmill.runtime import HushmillGroup, Output, configure_logging, pass_output
+from hushmill.runtime import (
+    HushmillGroup,
+    Output,
+    acting_as_owner,
+    configure_logging,
+    pass_output,
+)
 from mixnode.checks import check_node
 from mixnode.commands_backup import backup, restore, rotate
 from mixnode.commands_drain import drain
 from mixnode.node_directory import (
     PUBLIC_FILE,
     create_node_directory,
-    give_to_owner,
     install_network,
 )
 from mixnode.status_file import read_status
@@ -60,8 +65,9 @@ def init(
     if network is not None:
         if any(value is not None for value in given):
             raise click.UsageError("--network stands alone: the directory has been made before.")
-        genesis = install_network(directory, network.read_bytes())
-        give_to_owner(directory)
+        text = network.read_bytes()
+        with acting_as_owner(directory):
+            genesis = install_network(directory, text)
         record = {"ok": True, "network": genesis.network}
         output.result(record, f"{directory} belongs to the network {genesis.network} now.")
         return
@@ -100,8 +106,8 @@ def init(
 @pass_output
 def check(output: Output, directory: Path) -> None:
     """Look for what is wrong before running it."""
-    checked = check_node(directory, "mix")
-    give_to_owner(directory)
+    with acting_as_owner(directory):
+        checked = check_node(directory, "mix")
     found = checked.directory
     output.result(
         {
@@ -140,7 +146,8 @@ def run(directory: Path, log_level: str, trace: Path | None) -> None:
 @pass_output
 def status(output: Output, directory: Path) -> None:
     """Show how it is doing; counters are rounded down."""
-    found = read_status(directory)
+    with acting_as_owner(directory):
+        found = read_status(directory)
     output.result(found.record(), found.text())
 
 

@@ -8,6 +8,7 @@ from hushmill.runtime import (
     HushmillCommand,
     Output,
     SystemRandomness,
+    acting_as_owner,
     now,
     pass_output,
     passphrase_options,
@@ -21,7 +22,6 @@ from mixnode.backup import (
     seal_backup,
     write_backup,
 )
-from mixnode.node_directory import give_to_owner
 from mixnode.rotation import rotate_keys
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -45,7 +45,8 @@ def backup(
     Its signing and link keys, settings, network file and what it knows of the directory; never
     packet keys nor replay logs, with which a copy could forward packets again.
     """
-    collected = collect_backup(directory, "mix")
+    with acting_as_owner(directory):
+        collected = collect_backup(directory, "mix")
     passphrase = read_passphrase(passphrase_file, passphrase_fd, is_new=True)
     write_backup(file, seal_backup(collected, passphrase, SystemRandomness()))
     output.result(
@@ -95,8 +96,8 @@ def rotate(output: Output, directory: Path, yes: bool) -> None:
     """
     if not yes:
         click.confirm("Packets under the old keys are lost. Destroy them?", abort=True, err=True)
-    count = rotate_keys(directory, "mix", now())
-    give_to_owner(directory)
+    with acting_as_owner(directory):
+        count = rotate_keys(directory, "mix", now())
     output.result(
         {"ok": True, "destroyed": count},
         f"{count} packet keys are destroyed, and fresh ones made. Start the node: it publishes "

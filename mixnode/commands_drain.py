@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hushmill.errors import ExitCode, UserError
-from hushmill.runtime import HushmillCommand, Output, pass_output
+from hushmill.runtime import HushmillCommand, Output, acting_as_owner, pass_output
 from mixnode.node_lock import RunningNode
 from mixnode.status_file import NodeStatus, last_status
 
@@ -22,6 +22,13 @@ def drain(output: Output, directory: Path) -> None:
     It takes nothing new; what it holds leaves when it is due, for 30 s at most. Ctrl-C ends the
     waiting alone.
     """
+    with acting_as_owner(directory):
+        status = _ended(output, directory)
+    output.result(status.record(), f"The node has ended.\n{status.text()}")
+
+
+def _ended(output: Output, directory: Path) -> NodeStatus:
+    """Its last status, once it has ended."""
     node = RunningNode(directory)
     try:
         node.terminate()
@@ -45,7 +52,7 @@ def drain(output: Output, directory: Path) -> None:
             "log says why.",
             ExitCode.DAEMON_DOWN,
         )
-    output.result(status.record(), f"The node has ended.\n{status.text()}")
+    return status
 
 
 def _progress(status: NodeStatus | None) -> str:

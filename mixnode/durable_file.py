@@ -19,7 +19,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 def create_file(path: Path, data: bytes) -> int:
     """An open file, for its owner alone, that holds `data` on disk. Its name may not be on disk:
     see `sync_directory`. A file that was there is overwritten."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o600)
     try:
         write_all(descriptor, data)
@@ -33,7 +33,7 @@ def create_file(path: Path, data: bytes) -> int:
 def erase_file(path: Path) -> None:
     """Overwritten, synced, unlinked. On a file system or disk that copies on write the old bytes
     may outlive this: docs/threat-model.md says so."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         write_all(descriptor, bytes(os.fstat(descriptor).st_size))
         os.fsync(descriptor)

@@ -85,9 +85,10 @@ class HotPath:
         return not self._opening and not len(self._intake)
 
     def stop(self) -> None:
-        """What is waiting anywhere is dropped with the process."""
+        """What is waiting anywhere is dropped with the process, and counted."""
         self.driver.stop()
         self._pool.stop()
+        self._counters.drops[Drop.SHUTDOWN] += len(self._intake) + self._opening
 
     def follow_neighbours(self, numbers: Collection[NodeNumber]) -> None:
         """Forgets what others than `numbers` have sent."""
@@ -133,7 +134,9 @@ class HotPath:
                 return Arrived(waiting.source, answer, waiting.at)
             case Drop():
                 self._counters.drops[answer] += 1
-        return None
+                return None
+            case None:
+                raise RuntimeError("a worker has answered as if it had been given keys")
 
     def _perform(self, effect: object) -> None:
         match effect:

@@ -12,7 +12,7 @@ HELD_OVERHEAD_BYTES = 1000  # measured (`bench node`): its objects, its places i
 KEYS_AT_ONCE = 2  # the current key, and its neighbour around a boundary
 TICK_SECONDS = 0.005
 TAGS_PER_KEY = 6_000_000  # 1,500 packets a second for an hour, and a tenth
-PACKETS_PER_SECOND = 1_250  # of one link: an hour's worth of them is three quarters of the tags
+PACKETS_PER_SECOND = 1_100  # of one link: in the life of a key three quarters of the tags
 INTAKE_BYTES = 16 * 2**20  # half a second of what a core can open; less of a small budget
 
 

@@ -185,16 +185,6 @@ def install_network(path: Path, network: bytes) -> Genesis:
     return genesis
 
 
-def give_to_owner(path: Path) -> None:
-    """What root has just written in another user's directory becomes that user's, or the node,
-    which runs as that user, could not open it."""
-    owner = path.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
-        return
-    for each in path.rglob("*"):
-        os.chown(each, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
 def open_node_directory(path: Path, role: Role) -> NodeDirectory:
     """Raises UserError that names what is missing or wrong."""
     if not path.is_dir():

@@ -23,7 +23,9 @@ _FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length, process
 def lock_node_directory(path: Path) -> int:
     """The lock's descriptor, held until it is closed. Raises UserError(LOCKED) while another
     process has it: two would write one replay log."""
-    descriptor = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(
+        path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+    )
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -77,7 +79,7 @@ class RunningNode:
 def _holder(path: Path) -> int | None:
     """The process that holds the lock, as this process would call it."""
     try:
-        descriptor = os.open(path / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     try:

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
+from hushmill.crypto import kem_named
+from hushmill.link import LinkClass, frame_bytes
+from hushmill.packet import Geometry
 from hushmill.parameters import Parameters
 from pki.loop_alarm import fewest_allowed
 
@@ -16,6 +19,11 @@ NODES_LIMIT = 800  # of whose longest descriptors a vote still fits a directory 
 POOL_LIMIT = 10_000  # packets; a fraction of the smallest budget
 POOL_INTERVAL_LEAST = 0.05  # seconds: ten ticks of a mix
 ALARM_WINDOW_LIMIT = 1000  # loops; over an hour of them at the default rate
+DELAY_LEAST_SECONDS = 0.01  # two ticks of a mix; below that a delay hides nothing
+DELAY_MOST_SECONDS = 400.0  # ten of them fit the four bytes of microseconds that a packet has
+MIX_LOOP_RATE_LIMIT = 100.0  # a second; a mix takes some two milliseconds to wrap one
+PAYLOAD_LEAST_BYTES = 256
+RECORD_BYTES = 16_384
 RATE_LIMIT = 1e6  # packets a second of one sender; far above any, so that sums stay finite
 
 
@@ -44,7 +52,6 @@ class Numbered(Protocol):
 def check_parameters(parameters: Parameters) -> None:
     """Refuses constants with which the protocol's clocks or sizes cannot work."""
     positive = {
-        "delay_mean_seconds": parameters.delay_mean_seconds,
         "pool_interval_seconds": parameters.pool_interval_seconds,
         "payload_rate": parameters.payload_rate,
         "acknowledgement_active_seconds": parameters.acknowledgement_active_seconds,
@@ -66,14 +73,27 @@ def check_parameters(parameters: Parameters) -> None:
             raise ValueError(f"parameters.{key} must be at most {RATE_LIMIT:,.0f} a second")
     if not 1 <= parameters.layers <= LAYERS_LIMIT:
         raise ValueError(f"parameters.layers must be 1 to {LAYERS_LIMIT}")
-    if not 256 <= parameters.payload_bytes <= 65536:
-        raise ValueError("parameters.payload_bytes must be 256 to 65536")
+    _check_sizes(parameters)
     if parameters.epoch_seconds < 2:
         raise ValueError("parameters.epoch_seconds must be at least 2")
     if parameters.skew_seconds < 0:
         raise ValueError("parameters.skew_seconds must not be negative")
     _check_alarm(parameters)
     _check_holding(parameters)
+
+
+def _check_sizes(parameters: Parameters) -> None:
+    """A frame is one TLS record, of 16,384 bytes at most (RFC 8446, 5.1), and a client's is the
+    largest that a packet has."""
+    if parameters.payload_bytes < PAYLOAD_LEAST_BYTES:
+        raise ValueError(f"parameters.payload_bytes must be at least {PAYLOAD_LEAST_BYTES}")
+    kem = kem_named(parameters.suite)
+    packet = Geometry(kem, parameters.hops, parameters.payload_bytes).packet_bytes
+    if frame_bytes(LinkClass.CLIENT, packet) > RECORD_BYTES:
+        raise ValueError(
+            f"parameters.payload_bytes makes packets of {packet:,} bytes, which do not fit a TLS "
+            f"record of {RECORD_BYTES:,}"
+        )
 
 
 def _check_alarm(parameters: Parameters) -> None:
@@ -91,7 +111,16 @@ def _check_alarm(parameters: Parameters) -> None:
 
 
 def _check_holding(parameters: Parameters) -> None:
-    """The old key's grace must cover what mixes may hold."""
+    """The old key's grace must cover what mixes may hold, and delays must fit a packet."""
+    mean = parameters.delay_mean_seconds
+    if not DELAY_LEAST_SECONDS <= mean <= DELAY_MOST_SECONDS:
+        raise ValueError(
+            f"parameters.delay_mean_seconds must be {DELAY_LEAST_SECONDS} to {DELAY_MOST_SECONDS:g}"
+        )
+    if parameters.mix_loop_rate > MIX_LOOP_RATE_LIMIT:
+        raise ValueError(
+            f"parameters.mix_loop_rate must be at most {MIX_LOOP_RATE_LIMIT:g}: a mix wraps each"
+        )
     if not 1 <= parameters.pool_packets <= POOL_LIMIT:
         raise ValueError(f"parameters.pool_packets must be 1 to {POOL_LIMIT:,}")
     if parameters.pool_interval_seconds < POOL_INTERVAL_LEAST:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hushmill.runtime.logs import FieldFormatter, configure_logging
     from hushmill.runtime.notify import notify, notify_alive, notify_ready
     from hushmill.runtime.output import HushmillCommand, HushmillGroup, Output, pass_output
+    from hushmill.runtime.ownership import acting_as_owner
     from hushmill.runtime.page_server import PageServer
     from hushmill.runtime.passphrase import passphrase_options, read_passphrase
     from hushmill.runtime.process import DRAIN, HURRY, run_service
@@ -66,6 +67,7 @@ __all__ = [
     "Scheduler",
     "SystemRandomness",
     "accepting_limits",
+    "acting_as_owner",
     "atomic_write",
     "catch_up",
     "configure_logging",
@@ -121,6 +123,7 @@ _NAMES_BY_MODULE = {
     "local_time": ("local_time",),
     "logs": ("FieldFormatter", "configure_logging"),
     "notify": ("notify", "notify_alive", "notify_ready"),
+    "ownership": ("acting_as_owner",),
     "output": ("HushmillCommand", "HushmillGroup", "Output", "pass_output"),
     "page_server": ("PageServer",),
     "passphrase": ("passphrase_options", "read_passphrase"),

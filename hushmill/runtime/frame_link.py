@@ -20,6 +20,7 @@ from hushmill.drops import Drop
 from hushmill.errors import PeerError, UsageError
 from hushmill.identifiers import KeyHash
 from hushmill.link import LinkClass
+from hushmill.runtime.process import closed_connections
 from hushmill.runtime.reactor import DelayedCall, Scheduler
 from hushmill.runtime.tls import exporter_of, peer_hash_of
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from hushmill.runtime.tls import FrameTls
 
+# A frame is one record (docs/spec/link.md). Each record costs the time of opening it, whatever its
+# length, so a peer that cuts one frame into thousands is not borne.
+RECORDS_A_FRAME = 16
 FRAMES_A_WRITE = 64  # then the transport may say that it is full
 NODE_READ_BYTES = 1 << 18  # nodes have few links with much on them: many frames a system call
 
@@ -201,9 +205,13 @@ class FrameLink(Protocol):
         self._handlers.on_up(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        if self._is_up:
-            self._received.append(data)
-            self._received_bytes += len(data)
+        if not self._is_up:
+            return
+        self._received.append(data)
+        self._received_bytes += len(data)
+        whole = self._received_bytes // self._frame_bytes
+        if len(self._received) > whole + RECORDS_A_FRAME:
+            self._refuse(Drop.FRAME)
 
     def read_ended(self) -> None:
         """Hands on the whole frames of what has been received; the rest waits for more."""
@@ -249,6 +257,7 @@ class FrameLink(Protocol):
         for name in list(self._timers):
             self._clear_timer(name)
         self._on_gone(self)
+        closed_connections.one_more()
 
     # How a link ends.
 

@@ -28,7 +28,7 @@ from zope.interface import implementer
 
 from hushmill.crypto import key_hash_of_certificate
 from hushmill.drops import Drop
-from hushmill.errors import PeerError
+from hushmill.errors import PeerError, UsageError
 from hushmill.identifiers import KeyHash
 from hushmill.link import EXPORTER_BYTES, EXPORTER_LABEL
 from hushmill.runtime.link_identity import LinkIdentity
@@ -183,7 +183,8 @@ class FrameTls(TLSMemoryBIOProtocol):
         session = self._tlsConnection
         try:
             for frame in frames:
-                session.send(frame)
+                if session.send(frame) != len(frame):
+                    raise UsageError("a frame has more bytes than a TLS record")
             records = session.bio_read(sum(map(len, frames)) + RECORD_ROOM_BYTES * len(frames))
         except SSL.Error:
             # A memory BIO always takes a record, so this session is broken: as Twisted's own write.

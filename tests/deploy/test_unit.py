@@ -48,6 +48,8 @@ def test_a_stop_leaves_time_to_drain() -> None:
 
 def test_what_a_person_must_mend_is_not_started_again() -> None:
     stops = {
+        ExitCode.USAGE,
+        ExitCode.NOT_FOUND,
         ExitCode.CONFIGURATION,
         ExitCode.SECURITY_STOP,
         ExitCode.LOCKED,
