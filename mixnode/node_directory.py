@@ -23,6 +23,8 @@ import msgspec
 from hushmill.crypto import SigningKey
 from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import NodeNumber
+from hushmill.packet import packet_format
+from hushmill.parameters import Parameters
 from hushmill.runtime import (
     LinkIdentity,
     atomic_write,
@@ -202,6 +204,7 @@ def open_node_directory(path: Path, role: Role) -> NodeDirectory:
             ExitCode.CONFIGURATION,
         ) from error
     genesis = read_genesis(network)
+    require_pool_room(genesis.parameters, settings.limits())
     entry = _entry(genesis, signing_key, identity)
     if entry.role != role:
         raise UserError(
@@ -219,6 +222,22 @@ def secret_file(path: Path, name: str) -> Path:
     if credentials and (Path(credentials) / name).exists():
         return Path(credentials) / name
     return path / name
+
+
+def require_pool_room(parameters: Parameters, limits: MixLimits) -> None:
+    """Raises UserError(CONFIGURATION) for a budget in which the network's pool would take more than
+    half of what held packets may: a pool that never fills lets nothing out."""
+    if parameters.mixing != "timed_pool":
+        return
+    packet_bytes = packet_format(parameters).geometry.packet_bytes
+    needed = 2 * parameters.pool_packets * (packet_bytes + HELD_OVERHEAD_BYTES)
+    if needed > limits.held_bytes:
+        raise UserError(
+            f"{SETTINGS_FILE}: budget_mib leaves {limits.held_bytes / 2**20:.1f} MiB for packets, "
+            f"and this network's pool of {parameters.pool_packets} needs {needed / 2**20:.1f} MiB. "
+            "Raise budget_mib or lower replay_tags.",
+            ExitCode.CONFIGURATION,
+        )
 
 
 def _read_signing_key(file: Path) -> bytes:

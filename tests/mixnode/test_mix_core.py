@@ -326,3 +326,16 @@ def test_counters_leave_in_steps() -> None:
     assert first.rounded() == second.rounded()
     second.relayed += 1
     assert second.rounded()["relayed"] == 100
+
+
+def test_what_falls_due_during_the_sync_leaves_at_a_tick(network: Network) -> None:
+    """A packet that left at the moment of the sync would be told from all others."""
+    tick = MixLimits().tick_seconds
+    core = network.core(MIX)
+    core.receive(network.arrived(MIX, 0.0, ENTRY), START)
+    logged = next(effect for effect in core.advance(START + tick) if isinstance(effect, LogTags))
+    core.receive(TagsSynced(logged.batch), START + 1.46 * tick)
+    deadline = core.next_deadline()
+    assert deadline is not None
+    assert deadline == pytest.approx(START + 2 * tick, abs=1e-6)
+    assert [type(effect) for effect in core.advance(deadline)] == [SendPacket]

@@ -6,8 +6,17 @@ import msgspec
 import pytest
 
 from hushmill.identifiers import NodeNumber
-from hushmill.packet import Forward
-from mixnode import Arrived, DeliverPayload, LogTags, MixCore, SendPacket, TagsSynced
+from hushmill.packet import Forward, Packet, PacketFormat, Route
+from hushmill.randomness import Randomness
+from mixnode import (
+    Arrived,
+    ConsensusChanged,
+    DeliverPayload,
+    LogTags,
+    MixCore,
+    SendPacket,
+    TagsSynced,
+)
 from tests.mixnode.network import EPOCH, LAYERS, PARAMETERS, PROVIDERS, START, Network, run
 
 NODES = (*PROVIDERS, *(mix for layer in LAYERS for mix in layer))
@@ -117,3 +126,51 @@ def test_after_a_stall_loops_do_not_come_in_a_burst(network: Network) -> None:
     core = network.core(LAYERS[0][0], LOOPING)
     run(core, START + 10)
     assert len(core.advance(START + 1000)) <= 1
+
+
+class _Watched(PacketFormat):
+    """Counts what it wraps."""
+
+    wrapped = 0
+
+    def wrap(self, route: Route, payload: bytes, rng: Randomness) -> Packet:
+        self.wrapped += 1
+        return super().wrap(route, payload, rng)
+
+
+def test_no_loop_is_wrapped_in_the_tick_in_which_it_leaves() -> None:
+    """Wrapping takes milliseconds, and that tick would be late for all to see. The exceptions are
+    two loops in one tick."""
+    network = Network("watched")
+    geometry = network.format.geometry
+    watched = _Watched(geometry.kem, geometry.hops, geometry.payload_bytes)
+    network.format = watched
+    core = network.core(LAYERS[0][0], LOOPING)
+    left, at_once, together = 0, 0, 0
+    while (deadline := core.next_deadline()) is not None and deadline < START + 300:
+        before = watched.wrapped
+        leaving = [each for each in core.advance(deadline) if isinstance(each, SendPacket)]
+        left += len(leaving)
+        together += max(0, len(leaving) - 1)
+        at_once += bool(leaving) * (watched.wrapped - before)
+    assert left > 200
+    assert at_once <= together
+    assert watched.wrapped <= left + 1  # none is thrown away
+
+
+def test_a_loop_that_was_wrapped_by_an_earlier_document_is_made_anew(network: Network) -> None:
+    core = network.core(LAYERS[0][0], LOOPING)
+    now = START
+    for _ in range(20):
+        deadline = core.next_deadline()
+        assert deadline is not None
+        core.advance(now := deadline)
+    other = Network("other keys")
+    core.receive(ConsensusChanged(other.consensus, EPOCH), now)
+    sent: list[SendPacket] = []
+    while len(sent) < 5:
+        deadline = core.next_deadline()
+        assert deadline is not None
+        sent += [each for each in core.advance(deadline) if isinstance(each, SendPacket)]
+    for each in sent:
+        assert isinstance(other.unwrap(each.to, each.packet).instruction, Forward)

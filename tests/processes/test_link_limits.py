@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -159,6 +160,35 @@ def test_ends_a_frame_that_does_not_end(loop: Loop, server: LinkIdentity) -> Non
     assert there.drops == {Drop.DEADLINE: 1}
     assert isinstance(stranger.result, float)
     assert 0.4 < stranger.result < 3
+
+
+@pytest.mark.parametrize(("records", "is_borne"), [(16, True), (17, False)])
+def test_bears_so_many_records_for_a_frame_and_not_one_more(
+    loop: Loop, server: LinkIdentity, records: int, is_borne: bool
+) -> None:
+    """Each costs the time of opening it: thousands to a frame would stop everybody else."""
+    there = Owner()
+    listener = open_listener(loop, server, there, link_limits=PATIENT)
+
+    def send() -> None:
+        with socket.create_connection(("127.0.0.1", listener.port_number), 5) as plain:
+            plain.settimeout(None)
+            connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), plain)
+            connection.set_connect_state()
+            connection.do_handshake()
+            for _ in range(records):
+                connection.sendall(b"\x00")
+            with suppress(SSL.Error, OSError):
+                connection.recv(1)
+
+    stranger = Stranger(send)
+    if is_borne:
+        loop.until(lambda: there.links)
+        loop.run_for(0.3)
+        assert not there.drops
+        there.link.abort()
+    loop.until(lambda: stranger.finished)
+    assert there.drops == ({} if is_borne else {Drop.FRAME: 1})
 
 
 def test_ends_an_idle_link_though_bytes_trickle(loop: Loop, server: LinkIdentity) -> None:
