@@ -80,7 +80,7 @@ NOTES = (
         "Comparing the MAC: sphinxmix compares bytes with !=, whose time may depend on how many "
         "are right; hushmill compares in constant time. Read from the source, not measured.",
         "if gamma != p.mu(",
-        "if not equal(mac, header_mac(",
+        "equal(mac, header_mac(",
     ),
     Note(
         "What the MAC covers: in sphinxmix beta alone (and associated data, when used), a changed "
