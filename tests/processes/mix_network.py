@@ -22,6 +22,7 @@ from hushmill.packet import Forward, Hop, NodeKey, Packet, Route, packet_format
 from hushmill.parameters import KEY_EPOCHS_AHEAD, Parameters
 from hushmill.runtime import Connector, LinkIdentity, Listener, SystemRandomness, listen, now
 from mixnode import PUBLIC_FILE, NodeKeys, create_node_directory, install_network
+from mixnode.limits import PACKETS_PER_SECOND
 from pki import (
     AuthorityPublic,
     ConsensusBody,
@@ -76,6 +77,14 @@ class MixNetwork:
         self.genesis = self._genesis(parameters, workers)
         install_network(self.folder, write_genesis(self.genesis))
         self.publish()
+
+    def allow(self, packets_per_second: int) -> None:
+        """What each neighbour may send, in place of the default."""
+        settings = self.folder / "node.toml"
+        text = settings.read_text()
+        line = f"link_packets_per_second = {PACKETS_PER_SECOND}\n"
+        assert line in text
+        settings.write_text(text.replace(line, f"link_packets_per_second = {packets_per_second}\n"))
 
     # -- the process
 

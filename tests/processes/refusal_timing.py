@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mixnode.limits import PACKETS_PER_SECOND, TICK_SECONDS
+from mixnode.limits import TICK_SECONDS
 from tests.plant_bugs import Bug, plant
 from tests.processes.link_loop import Loop, Owner, running_loop
 from tests.processes.mix_network import ENTRY, MixNetwork
@@ -79,11 +79,7 @@ class _Run:
         self.loop = loop
         self.rng = rng
         self.network = MixNetwork(folder, loop)
-        settings = self.network.folder / "node.toml"
-        text = settings.read_text()
-        line = f"link_packets_per_second = {PACKETS_PER_SECOND}\n"
-        assert line in text
-        settings.write_text(text.replace(line, "link_packets_per_second = 1000000\n"))
+        self.network.allow(10**6)
         self.network.play_second()
         self.probes = Probes(self.network)
         self.refused = Refused(self.probes)

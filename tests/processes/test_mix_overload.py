@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from mixnode import read_status
-from mixnode.limits import PACKETS_PER_SECOND
 from tests.processes.link_loop import Loop, Owner, running_loop
 from tests.processes.mix_network import ENTRY, OTHER, MixNetwork
 from tests.processes.overload import Outcome, Plan, faults, overload
@@ -29,13 +28,7 @@ def test_ten_times_the_rate_of_a_link_costs_the_other_link_nothing(
 ) -> None:
     """Garbage counts like packets, and so does what comes after a link was made anew."""
     network = MixNetwork(tmp_path, loop)
-    settings = network.folder / "node.toml"
-    text = settings.read_text()
-    settings.write_text(
-        text.replace(
-            f"link_packets_per_second = {PACKETS_PER_SECOND}", f"link_packets_per_second = {RATE}"
-        )
-    )
+    network.allow(RATE)
     network.play_second()
     probes, hostile, honest = Probes(network), Owner(), Owner()
     with network.running():

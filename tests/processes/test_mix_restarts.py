@@ -50,6 +50,7 @@ def loop() -> Iterator[Loop]:
 @pytest.fixture
 def network(tmp_path: Path, loop: Loop) -> MixNetwork:
     network = MixNetwork(tmp_path, loop, PARAMETERS)
+    network.allow(10**6)
     network.play_second()
     return network
 
