@@ -11,6 +11,7 @@ from hushmill.errors import ExitCode, UserError
 from hushmill.identifiers import REPLAY_TAG_BYTES
 from hushmill.runtime import ListenerLimits, now, require_descriptors
 from mixnode.limits import KEYS_AT_ONCE
+from mixnode.metrics import require_metrics_library
 from mixnode.node_directory import (
     DIRECTORY_STATE_FILE,
     KEYS_FOLDER,
@@ -57,11 +58,19 @@ def check_node(path: Path, role: Role) -> Checked:
         listeners = 2 if role == "provider" else 1
         require_descriptors(listeners * ListenerLimits().connections)
         _check_port(directory.settings.listen, directory.entry.port, "port")
+        _check_metrics(directory.settings.metrics_listen)
         if role == "provider":
             _check_port(directory.settings.listen, directory.entry.client_port, "client_port")
     finally:
         os.close(lock)
     return Checked(directory, False, logged, needed)
+
+
+def _check_metrics(metrics_listen: str) -> None:
+    if metrics_listen:
+        require_metrics_library()
+        host, _, port = metrics_listen.rpartition(":")
+        _check_port(host.strip("[]"), int(port), "metrics_listen")
 
 
 def _check_privacy(path: Path) -> None:

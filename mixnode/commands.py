@@ -18,6 +18,7 @@ from mixnode.node_directory import (
     PUBLIC_FILE,
     create_node_directory,
     install_network,
+    require_directory,
 )
 from mixnode.status_file import read_status
 
@@ -146,6 +147,7 @@ def run(directory: Path, log_level: str, trace: Path | None) -> None:
 @pass_output
 def status(output: Output, directory: Path) -> None:
     """Show how it is doing; counters are rounded down."""
+    require_directory(directory)
     with acting_as_owner(directory):
         found = read_status(directory)
     output.result(found.record(), found.text())

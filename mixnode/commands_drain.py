@@ -6,6 +6,7 @@ import click
 
 from hushmill.errors import ExitCode, UserError
 from hushmill.runtime import HushmillCommand, Output, acting_as_owner, pass_output
+from mixnode.node_directory import require_directory
 from mixnode.node_lock import RunningNode
 from mixnode.status_file import NodeStatus, last_status
 
@@ -22,6 +23,7 @@ def drain(output: Output, directory: Path) -> None:
     It takes nothing new; what it holds leaves when it is due, for 30 s at most. Ctrl-C ends the
     waiting alone.
     """
+    require_directory(directory)
     with acting_as_owner(directory):
         status = _ended(output, directory)
     output.result(status.record(), f"The node has ended.\n{status.text()}")

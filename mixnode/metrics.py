@@ -38,7 +38,7 @@ class SteppedMetrics:
 
     def __init__(self, now: float) -> None:
         """Raises UserError where prometheus-client is not installed."""
-        _library()
+        require_metrics_library()
         self._step = _step_of(now)
         self._values: MetricValues | None = None
 
@@ -51,7 +51,7 @@ class SteppedMetrics:
 
     def page(self) -> bytes:
         """In Prometheus' text format; the same bytes all through a step."""
-        library = _library()
+        library = require_metrics_library()
         registry = library.CollectorRegistry()
         registry.register(_Page(self._values))
         page: bytes = library.generate_latest(registry)
@@ -69,7 +69,7 @@ class _Page:
         self._values = values
 
     def collect(self) -> Iterator[_Family]:
-        core = _library().core
+        core = require_metrics_library().core
         counter, gauge = core.CounterMetricFamily, core.GaugeMetricFamily
         yield gauge("hushmill_mix_up", "The node runs.", value=1)
         values = self._values
@@ -119,7 +119,7 @@ def _step_of(now: float) -> int:
     return int(now // STEP_SECONDS)
 
 
-def _library() -> ModuleType:
+def require_metrics_library() -> ModuleType:
     """Only when metrics are wanted: it is an extra."""
     try:
         import prometheus_client

@@ -15,6 +15,7 @@ Mixes and providers have the same. Spec: docs/spec/mixing.md (Directory of a nod
 import json
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -146,6 +147,12 @@ def create_node_directory(
             "layer.",
             ExitCode.CONFIGURATION,
         )
+    if listen is None and not _is_address(host):
+        raise UserError(
+            f"{host} is a name, and a node listens on an address: give --listen with an address of "
+            "this machine (0.0.0.0 is every one).",
+            ExitCode.CONFIGURATION,
+        )
     settings = _settings_text(listen or host, workers, replay_tags)
     make_private_folder(path)
     signing_key = SigningKey.generate()
@@ -173,24 +180,34 @@ def create_node_directory(
 def install_network(path: Path, network: bytes) -> Genesis:
     """The genesis in `network`, whose signatures held, now in the directory's network.toml.
 
-    Raises UserError as `read_genesis` does, and SECURITY_STOP where another network's file is
-    already there: a node keeps to its network.
+    Raises UserError as `read_genesis` does, NOT_FOUND without a directory, CONFIGURATION where the
+    network does not name the node whose keys are there, and SECURITY_STOP where another network's
+    file is already there: a node keeps to its network.
     """
     genesis = read_genesis(network)
+    require_directory(path)
     there = path / NETWORK_FILE
     if there.exists() and read_genesis(there.read_bytes()).network_id != genesis.network_id:
         raise UserError(
             f"{there} is of another network. A node keeps to its network: make a new directory.",
             ExitCode.SECURITY_STOP,
         )
+    if (path / SIGNING_KEY_FILE).exists() and (path / LINK_KEY_FILE).exists():
+        signing_key = SigningKey.from_raw(_read_signing_key(path / SIGNING_KEY_FILE))
+        _entry(genesis, signing_key, LinkIdentity.load(path / LINK_KEY_FILE))
     atomic_write(there, network, mode=0o644)
     return genesis
 
 
-def open_node_directory(path: Path, role: Role) -> NodeDirectory:
-    """Raises UserError that names what is missing or wrong."""
+def require_directory(path: Path) -> None:
+    """Raises UserError(NOT_FOUND) where nothing has been made."""
     if not path.is_dir():
         raise UserError(f"{path} is not a directory. Run `init` first.", ExitCode.NOT_FOUND)
+
+
+def open_node_directory(path: Path, role: Role) -> NodeDirectory:
+    """Raises UserError that names what is missing or wrong."""
+    require_directory(path)
     settings = load_configuration(path / SETTINGS_FILE, NodeSettings)
     settings.limits()
     try:
@@ -265,6 +282,14 @@ def _entry(genesis: Genesis, signing_key: SigningKey, identity: LinkIdentity) ->
         "before they sign.",
         ExitCode.CONFIGURATION,
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _settings_text(listen: str, workers: Workers, replay_tags: int) -> bytes:

@@ -154,6 +154,40 @@ def test_a_node_keeps_to_its_network(network: MixNetwork, tmp_path: Path, loop: 
     assert changed.exit_code == 6
 
 
+def test_a_network_that_does_not_name_the_node_is_not_taken(
+    network: MixNetwork, tmp_path: Path
+) -> None:
+    stranger = tmp_path / "stranger"
+    words = ("--number", "5", "--name", "reed", "--operator", "lane", "--layer", "1")
+    made = _run("init", stranger, *words, "--host", "127.0.0.1", "--port", "4000")
+    assert made.exit_code == 0
+    result = _run("init", stranger, "--network", network.folder / "network.toml")
+    assert (result.exit_code, "does not name this node" in result.stderr) == (3, True)
+    assert not (stranger / "network.toml").exists()
+
+
+def test_a_host_that_is_a_name_needs_an_address_to_listen_on(tmp_path: Path) -> None:
+    words = ("--number", "5", "--name", "reed", "--operator", "lane", "--layer", "1")
+    result = _run("init", tmp_path / "n", *words, "--host", "weir.example.org", "--port", "4000")
+    assert (result.exit_code, "--listen" in result.stderr) == (3, True)
+
+
+@pytest.mark.parametrize("command", ["status", "drain", "check"])
+def test_a_directory_that_is_not_there_is_not_found(tmp_path: Path, command: str) -> None:
+    assert _run(command, tmp_path / "nothing").exit_code == 7
+
+
+def test_check_finds_a_taken_port_of_the_metrics(network: MixNetwork) -> None:
+    settings = network.folder / "node.toml"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        line = f'metrics_listen = "127.0.0.1:{taken.getsockname()[1]}"'
+        settings.write_text(settings.read_text().replace('metrics_listen = ""', line))
+        result = _run("check", network.folder)
+    assert (result.exit_code, "metrics_listen" in result.stderr) == (3, True)
+
+
 def test_check_finds_what_the_node_could_not_read_or_others_could(network: MixNetwork) -> None:
     key = next((network.folder / "keys").glob("*.key"))
     key.chmod(0o640)
