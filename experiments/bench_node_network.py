@@ -39,6 +39,7 @@ from pki import (
     write_genesis,
 )
 
+NO_RATE = 10**6
 HOST = "127.0.0.1"
 MIX = NodeNumber(1)
 SINKS = (NodeNumber(3), NodeNumber(4))
@@ -121,6 +122,7 @@ class _Builder:
             host=HOST,
             port=self._port,
             workers=self._workers,
+            link_packets_per_second=NO_RATE,  # what it can carry is asked, not what it lets in
         )
         authorities = [
             AuthorityPublic(

@@ -130,6 +130,7 @@ def create_node_directory(
     listen: str | None = None,
     workers: Workers = "per_core",
     replay_tags: int = TAGS_PER_KEY,
+    link_packets_per_second: int = PACKETS_PER_SECOND,
 ) -> GenesisNode:
     """The node's entry for the genesis; its secrets and settings are now in `path`.
 
@@ -153,7 +154,7 @@ def create_node_directory(
             "this machine (0.0.0.0 is every one).",
             ExitCode.CONFIGURATION,
         )
-    settings = _settings_text(listen or host, workers, replay_tags)
+    settings = _settings_text(listen or host, workers, replay_tags, link_packets_per_second)
     make_private_folder(path)
     signing_key = SigningKey.generate()
     identity = LinkIdentity.load_or_create(path / LINK_KEY_FILE)
@@ -292,9 +293,16 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _settings_text(listen: str, workers: Workers, replay_tags: int) -> bytes:
+def _settings_text(
+    listen: str, workers: Workers, replay_tags: int, link_packets_per_second: int
+) -> bytes:
     """Raises UserError when `listen` is not an address."""
-    defaults = NodeSettings(listen=listen, workers=workers, replay_tags=replay_tags)
+    defaults = NodeSettings(
+        listen=listen,
+        workers=workers,
+        replay_tags=replay_tags,
+        link_packets_per_second=link_packets_per_second,
+    )
     text = (
         "# The address of this machine to listen on; the port stands in network.toml.\n"
         f'listen = "{defaults.listen}"\n'
